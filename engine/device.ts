@@ -1,0 +1,160 @@
+// The device: which adapter, what it can do, its queue and pool, and what went wrong with it.
+
+import type { AdapterKind, Attempt, FindOptions } from "./adapter.js";
+import { AdapterError, TrainingStopped, UifaceError } from "./errors.js";
+import { type Block, Pool } from "./pool.js";
+import { Profiler } from "./profile.js";
+import { Queue } from "./queue.js";
+
+/** Kernel family: `broadcast` for software adapters (registers and subgroup broadcasts), `tiled` for GPUs (workgroup memory). */
+export type Family = "broadcast" | "tiled";
+
+export interface DeviceOptions extends FindOptions {
+  /** Test mode: recycled buffers are filled with NaN, so that a kernel that forgets an element is seen. */
+  poison?: boolean | undefined;
+}
+
+const wantedFeatures: GPUFeatureName[] = ["shader-f16", "subgroups", "timestamp-query"];
+const wantedLimits = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupStorageSize",
+] as const;
+
+export class Device {
+  readonly queue: Queue;
+  readonly pool: Pool;
+  readonly limits: GPUSupportedLimits;
+  /** Lanes of a subgroup if the adapter fixes that number, else undefined. */
+  readonly subgroupSize: number | undefined;
+  /** Which kernels heavy operations use; tests set it to run the other family too. */
+  family: Family;
+  /** With DEBUG=nan, called with every f32 output of every kernel. */
+  inspect: ((kernel: string, block: Block, offset: number, elements: number) => void) | undefined;
+
+  /** With DEBUG=nan, throws if any kernel so far made a value that is not finite. */
+  reportNonfinite: (() => Promise<void>) | undefined;
+
+  private failure: UifaceError | undefined;
+  private closed = false;
+
+  constructor(
+    readonly gpu: GPUDevice,
+    readonly info: GPUAdapterInfo,
+    readonly kind: AdapterKind | "browser",
+    readonly attempts: Attempt[],
+    /** What `create()` of the `webgpu` package returned: collected while the device lives, it takes the process down. */
+    private readonly instance: GPU | undefined,
+    options: DeviceOptions,
+  ) {
+    this.limits = gpu.limits;
+    const { subgroupMinSize, subgroupMaxSize } = info;
+    const fixed = gpu.features.has("subgroups") && subgroupMinSize === subgroupMaxSize && subgroupMinSize > 1;
+    this.subgroupSize = fixed ? subgroupMinSize : undefined;
+    const software = kind === "lavapipe" || kind === "swiftshader";
+    this.family = software && (this.subgroupSize === 4 || this.subgroupSize === 8) ? "broadcast" : "tiled";
+
+    this.queue = new Queue(gpu, () => this.check());
+    const nan = options.poison ? nanBlock(gpu) : undefined;
+    const poison = nan && ((block: Block) => fillWith(this.queue, nan, block));
+    this.pool = new Pool(gpu, () => this.queue.submit(), poison);
+
+    gpu.addEventListener("uncapturederror", (event) => {
+      const { error } = event as GPUUncapturedErrorEvent;
+      this.fail(new AdapterError(`WebGPU: ${error.message}`));
+    });
+    gpu.lost.then((lost) => {
+      if (this.closed || lost.reason === "destroyed") return;
+      this.fail(
+        new TrainingStopped(`The GPU was lost: ${lost.message || lost.reason}. Every tensor is gone; nothing on disk is damaged.
+Run the same command again: it goes on from the last save. If it happens twice, use a smaller batch.`),
+      );
+    });
+  }
+
+  /** Remembers the first thing that went wrong; every later call throws it. */
+  fail(error: UifaceError): void {
+    this.failure ??= error;
+  }
+
+  /** Throws what went wrong with the device, if anything did. */
+  check(): void {
+    if (this.failure) throw this.failure;
+    if (this.closed) throw new AdapterError("The device is closed: openDevice() again.");
+  }
+
+  /** Runs `work` with GPU timestamps on and returns every dispatch in order. One pass a dispatch: slower than a normal run. */
+  async profile(work: () => void | Promise<void>): Promise<{ kernel: string; ms: number }[]> {
+    if (!this.gpu.features.has("timestamp-query")) throw new AdapterError("This adapter has no timestamp-query feature.");
+    await this.queue.idle();
+    const profiler = new Profiler(this.gpu);
+    this.queue.profiler = profiler;
+    try {
+      await work();
+      await this.queue.idle();
+      return await profiler.timeline();
+    } finally {
+      this.queue.profiler = undefined;
+      profiler.destroy();
+    }
+  }
+
+  /** Frees the GPU. The process then ends by itself. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.gpu.destroy();
+    if (current === this) current = undefined;
+  }
+
+  /** Keeps `instance` referenced for as long as somebody holds the device. */
+  get adapterInstance(): GPU | undefined {
+    return this.instance;
+  }
+}
+
+let current: Device | undefined;
+
+/** The open device; throws if there is none. */
+export function device(): Device {
+  if (!current) throw new AdapterError("No device is open: call `await openDevice()` first.");
+  return current;
+}
+
+/** Opens a device and makes it the current one. In Node: a GPU, else lavapipe, else the embedded SwiftShader. */
+export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
+  const found = await findInNodeOrBrowser(options);
+  const { adapter } = found;
+  const requiredLimits = Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name] as number]));
+  const requiredFeatures = wantedFeatures.filter((feature) => adapter.features.has(feature));
+  const gpu = await adapter.requestDevice({ requiredFeatures, requiredLimits });
+  current = new Device(gpu, adapter.info, found.kind, found.attempts, found.gpu, options);
+  if (typeof process !== "undefined" && process.env?.DEBUG === "nan") {
+    (await import("./nan.js")).watch(current);
+  }
+  return current;
+}
+
+async function findInNodeOrBrowser(options: DeviceOptions) {
+  if (typeof process !== "undefined" && process.versions?.node) return (await import("./adapter.js")).findAdapter(options);
+  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) throw new AdapterError("This browser has no WebGPU adapter. Try a current Chrome, Edge, Firefox or Safari.");
+  return { gpu: undefined, adapter, kind: "browser" as const, attempts: [] };
+}
+
+function nanBlock(gpu: GPUDevice): GPUBuffer {
+  const size = 64 * 1024;
+  const buffer = gpu.createBuffer({ size, usage: GPUBufferUsage.COPY_SRC, mappedAtCreation: true });
+  new Uint32Array(buffer.getMappedRange()).fill(0x7fc00000);
+  buffer.unmap();
+  return buffer;
+}
+
+function fillWith(queue: Queue, pattern: GPUBuffer, block: Block): void {
+  for (let at = 0; at < block.bytes; at += pattern.size) {
+    queue.copy(pattern, 0, block.buffer, at, Math.min(pattern.size, block.bytes - at));
+  }
+}

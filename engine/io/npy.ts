@@ -1,0 +1,190 @@
+// NumPy's .npy: a magic, a version, a header that is a Python dict literal, and the raw values.
+//
+//   93 "NUMPY" | major minor | header length (u16; u32 from version 2) | {'descr': '<f4', 'fortran_order': False,
+//   'shape': (2, 3), } padded with spaces, "\n" | values
+//
+// The header is matched against the one form NumPy writes; nothing in it is ever evaluated. Pickled objects and records
+// are refused.
+
+import { FileError, ShapeError } from "../errors.js";
+import { writeAtomic } from "./atomic.js";
+import { bytesOf, decode, dtypeBytes, elementCount, type HostDtype, type HostTensor, toHalf } from "./host.js";
+import { type Source, toSource } from "./source.js";
+
+/** An array of texts: `<U5` (Unicode) or `|S5` (bytes, read as latin-1), without the zeros that pad them. */
+export interface HostText {
+  shape: number[];
+  data: string[];
+}
+
+const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
+const headerLimit = 1_000_000; // ours; NumPy itself refuses more than 10,000 unless told to trust the file
+
+const dtypes: Record<string, HostDtype> = {
+  f2: "f16",
+  f4: "f32",
+  f8: "f64",
+  i1: "i8",
+  i2: "i16",
+  i4: "i32",
+  i8: "i64",
+  u1: "u8",
+  u2: "u16",
+  u4: "u32",
+  u8: "u64",
+  b1: "bool",
+};
+
+/** Reads an array of numbers, row-major whatever its order in the file. */
+export function readNpy(from: string | Source): HostTensor {
+  const source = toSource(from);
+  const array = parseNpy(source);
+  if ("dtype" in array) return array;
+  throw new FileError(`${source.name} holds text; numbers are needed here.`);
+}
+
+/** Reads an array of texts. */
+export function readNpyText(from: string | Source): HostText {
+  const source = toSource(from);
+  const array = parseNpy(source);
+  if (!("dtype" in array)) return array;
+  throw new FileError(`${source.name} holds numbers (${array.dtype}); text is needed here.`);
+}
+
+/** Reads either. */
+export function parseNpy(source: Source): HostTensor | HostText {
+  const refuse = (why: string): never => {
+    throw new FileError(`${source.name} is refused: ${why}.\nNothing was loaded; save it again with numpy.save.`);
+  };
+  const { start, text } = readHeader(source, refuse);
+  const { descr, fortran, shape } = parseHeader(text, refuse);
+  const [, order, kind, size] = /^([<>|=])?([a-zA-Z?])(\d*)$/.exec(descr) ?? refuse(`its dtype is ${quoted(descr)}`);
+  const letters = kind === "U" || kind === "S" || kind === "a";
+  if (kind === "O") refuse("it holds Python objects, which would mean running a pickle");
+  const code = `${kind === "?" ? "b" : kind}${kind === "?" ? "1" : size}`;
+  const dtype = Object.hasOwn(dtypes, code) ? dtypes[code] : undefined;
+  if (!letters && !dtype) refuse(`its dtype is ${quoted(descr)}; known are ${Object.keys(dtypes).join(" ")}, U and S`);
+
+  const width = dtype ? dtypeBytes[dtype] : Number(size) * (kind === "U" ? 4 : 1);
+  if (width === 0) refuse("its texts have no length");
+  const count = elementCount(shape);
+  const bytes = count === undefined ? Number.POSITIVE_INFINITY : count * width;
+  if (count === undefined || bytes > source.size - start) {
+    return refuse(
+      `(${shape.join(", ")}) of ${descr} needs ${bytes} bytes, but ${source.size - start} follow the header`,
+    );
+  }
+  const raw = source.read(start, bytes);
+  if (order === ">") swapBytes(raw, kind === "U" ? 4 : dtype ? width : 1);
+  if (fortran) toRowMajor(raw, shape, width);
+  if (dtype) return { shape, dtype, data: decode(raw, dtype) };
+  return { shape, data: kind === "U" ? unicode(raw, count, refuse) : latin(raw, count) };
+}
+
+function readHeader(source: Source, refuse: (why: string) => never): { start: number; text: string } {
+  if (source.size < 10) refuse(`it has ${source.size} bytes, too few for a header`);
+  const begin = source.read(0, 8);
+  if (magic.some((byte, i) => begin[i] !== byte)) refuse("it does not begin with \\x93NUMPY");
+  const major = begin[6]!;
+  if (major < 1 || major > 3) refuse(`its format version is ${major}.${begin[7]}; known are 1.0, 2.0 and 3.0`);
+  const digits = major === 1 ? 2 : 4;
+  const view = new DataView(source.read(8, digits).buffer);
+  const length = major === 1 ? view.getUint16(0, true) : view.getUint32(0, true);
+  if (length > headerLimit) refuse(`its header would be ${length} bytes long, more than ${headerLimit}`);
+  const header = source.read(8 + digits, length);
+  return { start: 8 + digits + length, text: new TextDecoder(major === 3 ? "utf-8" : "latin1").decode(header) };
+}
+
+const text = `'[^'\\\\]*'|"[^"\\\\]*"`;
+const integer = "\\d+L?"; // Python 2 wrote a long as 3L
+const tuple = `\\(\\s*(?:${integer}\\s*,\\s*)*(?:${integer}\\s*)?\\)`;
+const item = new RegExp(`\\s*(${text})\\s*:\\s*(${text}|True|False|${tuple})\\s*(,|(?=\\}))`, "y");
+
+function parseHeader(header: string, refuse: (why: string) => never) {
+  const values = new Map<string, string>();
+  const body = header.trim();
+  if (body[0] !== "{") refuse("its header is no dict");
+  let at = 1;
+  for (; /^\s*\}$/.test(body.slice(at)) === false; at = item.lastIndex) {
+    item.lastIndex = at;
+    const [, key, value] =
+      item.exec(body) ?? refuse(`its header is not plain at character ${at}: ${quoted(body.slice(at))}`);
+    if (values.has(key!.slice(1, -1))) refuse(`its header has ${key} twice`);
+    values.set(key!.slice(1, -1), value!);
+  }
+  const get = (key: string, form: RegExp): string => {
+    const value = values.get(key);
+    return value !== undefined && form.test(value) ? value : refuse(`its header has no proper ${key}`);
+  };
+  if (values.size !== 3) refuse(`its header has ${values.size} keys, not descr, fortran_order and shape`);
+  const shape = get("shape", /^\(/).match(/\d+/g)?.map(Number) ?? [];
+  if (/\d\s*\)$/.test(values.get("shape")!) && shape.length === 1) refuse("its shape is a number, not a tuple");
+  return { descr: get("descr", /^['"]/).slice(1, -1), fortran: get("fortran_order", /^[TF]/) === "True", shape };
+}
+
+const quoted = (text: string): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 37)}...` : text);
+
+function swapBytes(bytes: Uint8Array, width: number): void {
+  if (width === 1) return;
+  for (let i = 0; i < bytes.length; i += width) bytes.subarray(i, i + width).reverse();
+}
+
+/** Reorders values of `width` bytes from first-index-fastest to last-index-fastest, in place. */
+function toRowMajor(bytes: Uint8Array, shape: readonly number[], width: number): void {
+  const from = bytes.slice();
+  const index = shape.map(() => 0);
+  const strides: number[] = [];
+  shape.reduce((stride, size) => (strides.push(stride), stride * size), 1);
+  let source = 0; // element index in `from` of the row-major element at `to`
+  for (let to = 0; to < bytes.length; to += width) {
+    bytes.set(from.subarray(source * width, source * width + width), to);
+    for (let d = shape.length - 1; d >= 0; d--) {
+      source += strides[d]!;
+      if (++index[d]! < shape[d]!) break;
+      source -= strides[d]! * shape[d]!;
+      index[d] = 0;
+    }
+  }
+}
+
+function unicode(bytes: Uint8Array<ArrayBuffer>, count: number, refuse: (why: string) => never): string[] {
+  const codes = new Uint32Array(bytes.buffer);
+  const width = count ? codes.length / count : 0;
+  return Array.from({ length: count }, (_, i) => {
+    let word = "";
+    for (const code of codes.subarray(i * width, (i + 1) * width)) {
+      if (code > 0x10ffff) refuse(`text ${i} holds ${code}, which is no character`);
+      word += String.fromCodePoint(code);
+    }
+    return withoutPadding(word);
+  });
+}
+
+function latin(bytes: Uint8Array, count: number): string[] {
+  const width = count ? bytes.length / count : 0;
+  return Array.from({ length: count }, (_, i) =>
+    withoutPadding(Buffer.from(bytes.subarray(i * width, (i + 1) * width)).toString("latin1")),
+  );
+}
+
+function withoutPadding(word: string): string {
+  let end = word.length;
+  while (end > 0 && word.charCodeAt(end - 1) === 0) end--;
+  return word.slice(0, end);
+}
+
+/** Writes one array atomically (version 1.0, row-major). f16 data goes out as f16, bf16 and f8 as f32. */
+export function writeNpy(path: string, { shape, dtype, data }: HostTensor): void {
+  if (elementCount(shape) !== data.length) {
+    throw new ShapeError(`${path}: shape is [${shape}], but there are ${data.length} values.`);
+  }
+  const stored = data instanceof Float32Array && dtype !== "f16" ? "f32" : dtype;
+  const code = Object.keys(dtypes).find((key) => dtypes[key] === stored)!;
+  const order = dtypeBytes[stored] === 1 ? "|" : "<";
+  const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
+  const header = `{'descr': '${order}${code}', 'fortran_order': False, 'shape': ${tuple}, }`;
+  const start = Math.ceil((10 + header.length + 1) / 64) * 64;
+  const bytes = Buffer.from(`\u0093NUMPY\u0001\0\0\0${header.padEnd(start - 11)}\n`, "latin1");
+  bytes.writeUInt16LE(start - 10, 8);
+  writeAtomic(path, [bytes, bytesOf(data instanceof Float32Array && stored === "f16" ? toHalf(data) : data)]);
+}

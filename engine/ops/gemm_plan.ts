@@ -1,0 +1,102 @@
+// How the broadcast family's matmul and convolutions are cut up: sizes in, kernel constants, params and workgroups out.
+//
+//   matmul   o[n, m] = alpha sum_k p[n, k] q[m, k] + bias          shaders/matmul_broadcast.wgsl
+//
+// Pure functions, no GPU. The lanes of a subgroup lie along N, 4 * columns each; M is spread by broadcast. The numbers
+// were measured on lavapipe (subgroup 8) and SwiftShader (subgroup 4), 2026-11-24, the two adapters of this family.
+
+/** Lanes of a subgroup: 4 on SwiftShader, 8 on lavapipe with 256-bit registers. */
+export type SubgroupSize = 4 | 8;
+
+export interface Launch {
+  constants: Record<string, number | boolean | string>;
+  params: Record<string, number | readonly number[]>;
+  workgroups: [number, number, number];
+}
+
+/** A matrix (rows, depth) per batch and head; distances in elements, each a multiple of 4. */
+export interface Operand {
+  /** Is the depth (or for the output: are the columns) contiguous in memory? */
+  contiguous: boolean;
+  /** Elements from one row to the next, or between depths if the rows are contiguous. */
+  ld: number;
+  start?: number;
+  batchStride?: number;
+  headStride?: number;
+}
+
+export interface Gemm {
+  rows: number;                  // R
+  cols: number;                  // C
+  depth: number;                 // K
+  a: Operand;                    // (R, K)
+  b: Operand;                    // (C, K)
+  out: Operand;                  // (R, C)
+  batch?: number;
+  heads?: number;
+  alpha?: number;
+  /** One value a column of the output (or a row, if rows are contiguous there). */
+  bias?: boolean;
+}
+
+/** `swapped`: bind b as p and a as q. */
+export interface GemmLaunch extends Launch { swapped: boolean }
+
+/** A dimension of the grid, at most (WebGPU's default maxComputeWorkgroupsPerDimension). */
+const maxGroups = 65_535;
+
+/** Folds a count of workgroups into the first two dimensions of the grid. */
+export function foldGroups(count: number): [number, number] {
+  const y = Math.ceil(count / maxGroups);
+  return [Math.ceil(count / y), y];
+}
+
+/**
+ * out[r, c] = alpha sum_k a[r, k] b[c, k] + bias, at every batch and head.
+ *
+ * The lanes take the rows of a unless these are too few to fill them; then the roles are swapped.
+ */
+export function planGemm(g: Gemm, subgroup: SubgroupSize): GemmLaunch {
+  const swapped = g.rows < 4 * subgroup && g.cols > g.rows;
+  const [n, m] = swapped ? [g.cols, g.rows] : [g.rows, g.cols];
+  const [p, q] = swapped ? [g.b, g.a] : [g.a, g.b];
+  const outM = g.out.contiguous !== swapped;                 // is m the contiguous dimension of the output?
+  const { rm, cn, ku } = tile(m, n, g.depth, p.contiguous, q.contiguous, subgroup);
+  const heads = g.heads ?? 1, z = (g.batch ?? 1) * heads;
+  if (z > maxGroups) throw new RangeError(`matmul: ${z} products at once; the grid holds ${maxGroups}.`);
+
+  const [x, y] = foldGroups(Math.ceil(m / rm) * Math.ceil(n / (4 * cn * subgroup)));
+  const operands = [p, q, g.out];
+  return {
+    swapped,
+    constants: {
+      SG: subgroup, RM: rm, CN: cn, KU: ku, P_K: p.contiguous, Q_K: q.contiguous, O_M: outM, BIAS: g.bias ?? false,
+      ...loadWidths(p.contiguous, q.contiguous, ku),
+    },
+    params: {
+      M: m, N: n, K: g.depth, heads, ld_p: p.ld, ld_q: q.ld, ld_o: g.out.ld, alpha: g.alpha ?? 1,
+      start: [...operands.map((o) => o.start ?? 0), 0],
+      batch_stride: [...operands.map((o) => o.batchStride ?? 0), 0],
+      head_stride: [...operands.map((o) => o.headStride ?? 0), 0],
+    },
+    workgroups: [x, y, z],
+  };
+}
+
+/** An operand with contiguous k is loaded KU wide; any other a vec4f along its own rows. */
+export function loadWidths(pK: boolean, qK: boolean, ku: number): Record<string, number | string> {
+  const width = (contiguous: boolean) => (contiguous ? ku : 4);
+  return {
+    P_VEC: `vec${width(pK)}f`, Q_VEC: `vec${width(qK)}f`, P_WIDTH: width(pK), Q_WIDTH: width(qK),
+  };
+}
+
+/** Rows a workgroup, vec4f columns a thread, k's a turn. Source: KERNELS.md 7, the table of constants. */
+function tile(m: number, n: number, k: number, pK: boolean, qK: boolean, subgroup: SubgroupSize) {
+  const full = subgroup === 4 ? 16 : 32;
+  const rm = m <= 8 ? 8 : m <= 16 ? 16 : full;               // few rows: 8 or 16 beat a half-empty tile by up to 2.3x
+  const outer = !pK && !qK;                                  // the weight gradient's form: no operand has k contiguous
+  const cn = outer && subgroup === 8 && n % 64 === 0 ? 2 : 1;
+  const ku = outer ? (k % 2 === 0 ? 2 : 1) : subgroup === 4 ? 2 : 4;
+  return { rm, cn, ku };
+}

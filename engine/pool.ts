@@ -1,0 +1,91 @@
+// GPU memory: buffers by size class, reused as soon as they are free, with counters that are exact.
+//
+// Invariants   - a block is either live (held by a Storage) or idle (in its class's list), never both
+//              - liveBytes is the sum of the sizes of live blocks; peakBytes its maximum since the last resetPeak()
+//              - an idle block may still be read by recorded commands: a kernel may write it at once (the queue keeps
+//                order), an upload may not (writeBuffer overtakes recorded commands, see queue.ts)
+
+import { AdapterError } from "./errors.js";
+
+/** One GPU buffer of the pool. `id` is unique in the process and names the buffer in the bind-group cache. */
+export interface Block {
+  readonly buffer: GPUBuffer;
+  readonly id: number;
+  readonly bytes: number;
+}
+
+let nextId = 1;
+
+/** Rounds up to the pool's classes: multiples of 256 bytes to 4 KiB, then eight steps an octave (at most 12.5 % waste). */
+export function sizeClass(bytes: number): number {
+  if (bytes <= 4096) return Math.max(256, Math.ceil(bytes / 256) * 256);
+  const step = 2 ** (Math.floor(Math.log2(bytes - 1)) - 3);
+  return Math.ceil(bytes / step) * step;
+}
+
+export class Pool {
+  liveBytes = 0;
+  liveBlocks = 0;
+  peakBytes = 0;
+  idleBytes = 0;
+  private readonly idle = new Map<number, Block[]>();
+
+  /**
+   * @param onDestroy   called before idle buffers are destroyed: recorded commands must be submitted by then
+   * @param poison      called with each recycled block in test mode, to fill it with NaN
+   */
+  constructor(
+    private readonly device: GPUDevice,
+    private readonly onDestroy: () => void,
+    private readonly poison?: (block: Block) => void,
+  ) {}
+
+  /** A block of at least `bytes`; its contents are undefined. */
+  acquire(bytes: number): Block {
+    const size = sizeClass(bytes);
+    const recycled = this.idle.get(size)?.pop();
+    if (recycled) {
+      this.idleBytes -= size;
+      this.poison?.(recycled);
+    }
+    const block = recycled ?? this.create(size, bytes);
+    this.liveBytes += size;
+    this.liveBlocks++;
+    this.peakBytes = Math.max(this.peakBytes, this.liveBytes);
+    return block;
+  }
+
+  release(block: Block): void {
+    this.liveBytes -= block.bytes;
+    this.liveBlocks--;
+    this.idleBytes += block.bytes;
+    const list = this.idle.get(block.bytes);
+    if (list) list.push(block);
+    else this.idle.set(block.bytes, [block]);
+  }
+
+  resetPeak(): void {
+    this.peakBytes = this.liveBytes;
+  }
+
+  /** Destroys every idle buffer. */
+  trim(): void {
+    this.onDestroy();
+    for (const list of this.idle.values()) for (const block of list) block.buffer.destroy();
+    this.idle.clear();
+    this.idleBytes = 0;
+  }
+
+  private create(size: number, bytes: number): Block {
+    const limit = this.device.limits.maxBufferSize;
+    if (size > limit) {
+      throw new AdapterError(`A tensor of ${bytes.toLocaleString("en")} bytes is larger than this adapter's largest buffer
+  maxBufferSize  ${limit.toLocaleString("en")}
+Use a smaller batch.`);
+    }
+    // Idle buffers of other sizes are given back before they outgrow what is in use: one odd batch must not stay for ever.
+    if (this.idleBytes > Math.max(256 * 2 ** 20, this.liveBytes)) this.trim();
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    return { buffer: this.device.createBuffer({ size, usage }), id: nextId++, bytes: size };
+  }
+}

@@ -1,0 +1,273 @@
+// A kernel is a .wgsl file. This module turns its name into pipelines and its calls into dispatches.
+//
+//   kernel("softmax").run({ x, y }, { rows, cols }, { workgroups: rows, constants: { WORKGROUP: 64 } })
+//
+// Bindings and the fields of Params are found in the file by name (wgsl_reflect): a wrong or missing name throws with the
+// list of the right ones. A pipeline is made for each set of constants and kept; a bind group for each set of buffers.
+
+import { ResourceType, type VariableInfo, WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
+import { type Device, device } from "./device.js";
+import { AdapterError, ShapeError, UifaceError } from "./errors.js";
+import { type ConstantValue, expand, type Origin } from "./expand.js";
+import type { Grid } from "./queue.js";
+import { shaderSource } from "./source.js";
+import { show, type Tensor } from "./tensor.js";
+
+export type Constants = Record<string, ConstantValue>;
+export type Params = Record<string, number | readonly number[]>;
+
+export interface Launch {
+  /** How many workgroups; a plain number past 65,535 is folded into the second dimension (see the kernel's `row`). */
+  workgroups: number | readonly [number, number?, number?];
+  constants?: Constants;
+}
+
+interface Field {
+  name: string;
+  offset: number;
+  type: string;
+  count: number;
+}
+
+interface Binding {
+  name: string;
+  writes: boolean;
+}
+
+interface Pipeline {
+  pipeline: GPUComputePipeline;
+  layout: GPUBindGroupLayout;
+  groups: Map<string, GPUBindGroup>;
+}
+
+/** Groups kept for one pipeline; a run with many different sizes starts over rather than grow. */
+const MAX_GROUPS = 4096;
+
+const kernels = new Map<string, Kernel>();
+
+/** The kernel of `shaders/<name>.wgsl`; nothing is read or compiled before it runs. */
+export function kernel(name: string): Kernel {
+  const known = kernels.get(name);
+  if (known) return known;
+  const made = new Kernel(name);
+  kernels.set(name, made);
+  return made;
+}
+
+/** A launch that covers `n` elements with one thread per VECS adjacent vec4's: the form of every elementwise kernel. */
+export function perElement(n: number): Launch {
+  const VECS = device().family === "broadcast" ? 4 : 1; // KERNELS: 4 vec4's a thread are 3x faster on software adapters
+  return { workgroups: Math.max(1, Math.ceil(n / (4 * VECS * 64))), constants: { VECS } };
+}
+
+export class Kernel {
+  private bindings: Binding[] = [];
+  private fields: Field[] = [];
+  private paramsBytes = 0;
+  private layoutEntries: GPUBindGroupLayoutEntry[] = [];
+  private reflected = false;
+  private readonly pipelines = new WeakMap<Device, Map<string, Pipeline>>();
+
+  constructor(readonly name: string) {}
+
+  get file(): string {
+    return `shaders/${this.name}.wgsl`;
+  }
+
+  /**
+   * Runs the kernel.
+   *
+   * @param tensors   one for each storage binding, by the name it has in the file
+   * @param params    one value for each field of the file's Params, by name
+   * @throws          UifaceError for wrong names; AdapterError if the adapter cannot hold a binding or the grid
+   */
+  run(tensors: Record<string, Tensor>, params: Params, launch: Launch): void {
+    const dev = device();
+    this.reflect();
+    this.checkNames(tensors, params);
+    const grid = this.grid(launch.workgroups, dev);
+    if (grid[0] * grid[1] * grid[2] === 0) return;
+    const made = this.pipeline(dev, launch.constants ?? {});
+    const group = this.group(dev, made, tensors);
+    const offset = this.paramsBytes ? this.writeParams(dev, params) : undefined;
+    dev.queue.dispatch(this.name, made.pipeline, group, offset, grid);
+    for (const { name, writes } of this.bindings) {
+      const y = tensors[name]!;
+      if (!writes) continue;
+      y.madeBy ||= this.name;
+      if (y.dtype === "f32") dev.inspect?.(this.name, y.storage.block, y.offset, y.size);
+    }
+  }
+
+  /** The text that is compiled for a set of constants, with the origin of every line. */
+  expanded(constants: Constants, dev = device()): { text: string; lines: Origin[] } {
+    const spread = dev.subgroupSize === 4 ? "quadBroadcast" : "subgroupBroadcast";
+    return expand(shaderSource(`${this.name}.wgsl`), { file: this.file, constants, spread, read: shaderSource });
+  }
+
+  private reflect(): void {
+    if (this.reflected) return;
+    // Without constants and broadcasts the text is short; names, types and offsets do not depend on either.
+    const { text } = expand(shaderSource(`${this.name}.wgsl`), { file: this.file, read: shaderSource });
+    const found = new WgslReflect(text);
+    const variables = [...found.storage, ...found.uniforms].filter((v) => v.group === 0);
+    this.bindings = variables.filter((v) => v.resourceType === ResourceType.Storage).map(bindingOf);
+    const uniform = variables.find((v) => v.resourceType === ResourceType.Uniform);
+    const struct = found.structs.find((s) => s.name === uniform?.type.name);
+    this.fields = (struct?.members ?? []).map(({ name, offset, type }) => fieldOf(name, offset, type.getTypeName()));
+    this.paramsBytes = struct ? Math.ceil(struct.size / 16) * 16 : 0;
+    this.layoutEntries = variables.map((v) => ({
+      binding: v.binding,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer:
+        v === uniform
+          ? { type: "uniform", hasDynamicOffset: true, minBindingSize: this.paramsBytes }
+          : { type: v.access === "read" ? "read-only-storage" : "storage" },
+    }));
+    this.bindings.forEach((b, i) => {
+      this.slots.set(b.name, variables[i]!.binding);
+    });
+    this.reflected = true;
+  }
+
+  private readonly slots = new Map<string, number>();
+
+  private checkNames(tensors: Record<string, Tensor>, params: Params): void {
+    const wrong = (kind: string, given: string[], wanted: string[]) => {
+      const missing = wanted.filter((name) => !given.includes(name));
+      const unknown = given.filter((name) => !wanted.includes(name));
+      if (!missing.length && !unknown.length) return;
+      throw new UifaceError(`${this.file}: the ${kind} do not fit.
+  missing  ${missing.join(", ") || "-"}
+  unknown  ${unknown.join(", ") || "-"}
+The file has ${wanted.join(", ")}.`);
+    };
+    wrong("bindings", Object.keys(tensors), this.bindings.map((b) => b.name));
+    wrong("params", Object.keys(params), this.fields.map((f) => f.name));
+  }
+
+  private grid(workgroups: Launch["workgroups"], dev: Device): Grid {
+    const most = dev.limits.maxComputeWorkgroupsPerDimension;
+    if (typeof workgroups === "number") {
+      if (workgroups <= most) return [workgroups, 1, 1];
+      const rows = Math.ceil(workgroups / most);
+      return [Math.ceil(workgroups / rows), rows, 1];
+    }
+    const grid = [workgroups[0], workgroups[1] ?? 1, workgroups[2] ?? 1] as const;
+    if (grid.some((n) => n > most)) {
+      throw new AdapterError(`${this.name}: the grid (${grid.join(", ")}) is past this adapter's ${most} workgroups a dimension.`);
+    }
+    return grid;
+  }
+
+  private pipeline(dev: Device, constants: Constants): Pipeline {
+    let made = this.pipelines.get(dev);
+    if (!made) {
+      made = new Map();
+      this.pipelines.set(dev, made);
+    }
+    const key = Object.entries(constants).flat().join(" ");
+    const known = made.get(key);
+    if (known) return known;
+    const fresh = this.compile(dev, constants);
+    made.set(key, fresh);
+    return fresh;
+  }
+
+  private compile(dev: Device, constants: Constants): Pipeline {
+    const { text, lines } = this.expanded(constants, dev);
+    if (process.env.DEBUG === "wgsl") console.error(`// ---- ${this.name} ${JSON.stringify(constants)}\n${text}`);
+    const module = dev.gpu.createShaderModule({ label: this.name, code: text });
+    // Messages come later than the call; the device keeps the first and the next read throws it.
+    module.getCompilationInfo().then(({ messages }) => {
+      const error = messages.find((m) => m.type === "error");
+      if (error) dev.fail(new UifaceError(compilerMessage(error, text, lines)));
+    });
+    const layout = dev.gpu.createBindGroupLayout({ label: this.name, entries: this.layoutEntries });
+    const pipeline = dev.gpu.createComputePipeline({
+      label: this.name,
+      layout: dev.gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: "main" },
+    });
+    return { pipeline, layout, groups: new Map() };
+  }
+
+  private group(dev: Device, made: Pipeline, tensors: Record<string, Tensor>): GPUBindGroup {
+    let key = "";
+    for (const { name } of this.bindings) {
+      const x = tensors[name]!.check();
+      if (x.storage.device !== dev) throw new UifaceError(`${this.name}: ${name} ${show(x)} belongs to a device that was closed.`);
+      key += `${x.storage.block.id}:${x.offset}:${x.size} `;
+    }
+    const known = made.groups.get(key);
+    if (known) return known;
+    if (made.groups.size >= MAX_GROUPS) made.groups.clear();
+    const entries: GPUBindGroupEntry[] = this.bindings.map(({ name }) => ({
+      binding: this.slots.get(name)!,
+      resource: { buffer: tensors[name]!.storage.block.buffer, offset: tensors[name]!.offset, size: this.bindingSize(dev, name, tensors[name]!) },
+    }));
+    if (this.paramsBytes) {
+      const slot = this.layoutEntries.at(-1)!.binding;
+      entries.push({ binding: slot, resource: { buffer: dev.queue.params, size: this.paramsBytes } });
+    }
+    this.checkAliases(tensors);
+    const group = dev.gpu.createBindGroup({ label: this.name, layout: made.layout, entries });
+    made.groups.set(key, group);
+    return group;
+  }
+
+  /** A multiple of 64 bytes, inside the block's 256: a thread's last four vec4's may reach past the tensor, not the binding. */
+  private bindingSize(dev: Device, name: string, x: Tensor): number {
+    const size = Math.max(64, Math.ceil((4 * x.size) / 64) * 64);
+    const limit = dev.limits.maxStorageBufferBindingSize;
+    if (size > limit) {
+      throw new AdapterError(`${this.name}: ${name} needs ${size.toLocaleString("en")} bytes; this adapter binds ${limit.toLocaleString("en")} at most (maxStorageBufferBindingSize).
+  ${name}  ${show(x)}${x.madeBy && `   made by ${x.madeBy}`}
+Use a smaller batch.`);
+    }
+    return size;
+  }
+
+  private checkAliases(tensors: Record<string, Tensor>): void {
+    for (const { name, writes } of this.bindings) {
+      if (!writes) continue;
+      const twin = this.bindings.find((b) => !b.writes && tensors[b.name]!.storage === tensors[name]!.storage);
+      if (twin) throw new ShapeError(`${this.name}: ${name} would be written while ${twin.name} in the same memory is read.`);
+    }
+  }
+
+  private writeParams(dev: Device, params: Params): number {
+    const { queue } = dev;
+    const base = queue.reserve(this.paramsBytes);
+    for (const { name, offset, type, count } of this.fields) {
+      const value = params[name]!;
+      for (let i = 0; i < count; i++) {
+        const v = typeof value === "number" ? value : value[i]!;
+        const at = base + offset + 4 * i;
+        if (type === "f32") queue.arenaView.setFloat32(at, v, true);
+        else if (type === "i32") queue.arenaView.setInt32(at, v, true);
+        else queue.arenaView.setUint32(at, v, true);
+      }
+    }
+    return base;
+  }
+}
+
+const bindingOf = (v: VariableInfo): Binding => ({ name: v.name, writes: v.access !== "read" });
+
+/** "u32", "vec3<f32>", "vec3f": the scalar type and how many of it. */
+function fieldOf(name: string, offset: number, type: string): Field {
+  const parts = /^(?:vec([234])(?:<(\w+)>|([uif])))$|^([uif]32)$/.exec(type);
+  if (!parts) throw new UifaceError(`Params.${name}: the type ${type} is not supported; use u32, i32, f32 or vectors of them.`);
+  const scalar = parts[4] ?? parts[2] ?? { u: "u32", i: "i32", f: "f32" }[parts[3]!]!;
+  return { name, offset, type: scalar, count: Number(parts[1] ?? 1) };
+}
+
+/** A compiler message at the line of the checked-in file, with the line and a caret. */
+function compilerMessage(message: GPUCompilationMessage, text: string, lines: Origin[]): string {
+  const at = lines[message.lineNum - 1];
+  const line = text.split("\n")[message.lineNum - 1] ?? "";
+  const place = at ? `${at.file}:${at.line}:${message.linePos}` : "generated line";
+  const margin = `${String(at?.line ?? "").padStart(5)} | `;
+  return `${place}: ${message.message}\n${margin}${line}\n${" ".repeat(margin.length - 2)}| ${" ".repeat(Math.max(0, message.linePos - 1))}^`;
+}

@@ -1,0 +1,177 @@
+// record remembers how to go back; backward goes back.
+//
+// A Node stands for one call of an op: its inputs' places, the tensors its rule needs, and the rule. Nodes are counted like
+// tensors: a node lives while the tensor it made, or a later node, can still reach it. So a forward pass whose result is
+// dropped frees everything it saved, and backward frees what a rule saved as soon as the rule has run.
+//
+// Invariants   - a rule returns one gradient (or null) an input, in the inputs' order and shapes
+//              - gradients are accumulated here and nowhere else; the order is fixed (newest node first): same bits each time
+//              - `saved` tensors are pinned: the rule may use them although the scope that made them has closed
+
+import { ShapeError, UifaceError } from "./errors.js";
+import { toLayout } from "./layout.js";
+import { keep, scope } from "./scope.js";
+import { kernel, perElement } from "./shader.js";
+import { emptyLike, sameShape, show, type Tensor, tensor } from "./tensor.js";
+
+/** dy to the gradients of the inputs; `needs[i]` tells whether input i wants one. */
+export type Rule = (dy: Tensor, needs: readonly boolean[]) => (Tensor | null)[];
+
+/** Where a gradient goes: the node that made an input, or a leaf. */
+type Target = Node | Tensor | undefined;
+
+let clock = 0;
+let paused = 0;
+
+export class Node {
+  readonly order = ++clock;
+  private refs = 1;
+
+  constructor(
+    readonly op: string,
+    readonly targets: readonly Target[],
+    private saved: readonly Tensor[],
+    private rule: Rule | undefined,
+  ) {
+    for (const target of targets) if (target instanceof Node) target.retain();
+  }
+
+  retain(): void {
+    this.refs++;
+  }
+
+  release(): void {
+    if (--this.refs > 0) return;
+    this.free();
+    for (const target of this.targets) if (target instanceof Node) target.release();
+  }
+
+  /** Runs the rule once, then frees what it needed. */
+  run(dy: Tensor): (Tensor | null)[] {
+    if (!this.rule) throw new UifaceError(`backward went through ${this.op} a second time: its saved tensors are freed after the first.`);
+    const grads = this.rule(dy, this.targets.map(Boolean));
+    this.free();
+    return grads;
+  }
+
+  private free(): void {
+    for (const x of this.saved) x.unpin();
+    this.saved = [];
+    this.rule = undefined;
+  }
+}
+
+/** True inside noGrad: ops then record nothing. */
+export const gradPaused = (): boolean => paused > 0;
+
+/** Runs `work` without recording. */
+export function noGrad<T>(work: () => T): T {
+  paused++;
+  let result: T;
+  try {
+    result = work();
+  } catch (error) {
+    paused--;
+    throw error;
+  }
+  if (result instanceof Promise) {
+    return result.finally(() => {
+      paused--;
+    }) as T;
+  }
+  paused--;
+  return result;
+}
+
+const targetOf = (x: Tensor): Target => x.node ?? (x.wantsGrad ? x : undefined);
+
+/**
+ * Puts `y` on the tape, if any input leads to a leaf that wants a gradient.
+ *
+ * The rule may touch dy, the tensors of `saved` (which the node keeps alive) and plain numbers.
+ */
+export function record(y: Tensor, parts: { inputs: readonly Tensor[]; saved?: readonly Tensor[] }, rule: Rule): Tensor {
+  if (paused) return y;
+  const targets = parts.inputs.map(targetOf);
+  if (!targets.some(Boolean)) return y;
+  const saved = parts.saved ?? [];
+  for (const x of saved) x.pin();
+  y.node = new Node(y.madeBy, targets, saved, rule);
+  return y;
+}
+
+/**
+ * Backward from `y`: adds d(sum(y * dy))/d(leaf) to the `.grad` of every leaf. `dy` is 1 for a scalar y.
+ *
+ * @throws ShapeError if dy does not fit, or is missing for a y of more than one element
+ */
+export function backward(y: Tensor, dy?: Tensor): void {
+  const root = targetOf(y.check());
+  if (!root) throw new UifaceError(`backward: nothing that made ${show(y)} wants a gradient. Call requiresGrad() on a leaf.`);
+  if (!dy && y.size !== 1) throw new ShapeError(`backward: y is ${show(y)}; give a dy of that shape, or reduce y to one number.`);
+  if (dy && !sameShape(dy.shape, y.shape)) throw new ShapeError(`backward: dy is ${show(dy)}, but y is ${show(y)}.`);
+
+  scope(() => {
+    const grads = new Map<Node, Tensor>();
+    const seed = dy ?? tensor([1], y.shape);
+    if (root instanceof Node) grads.set(root, seed.alias());
+    else accumulateLeaf(root, seed);
+
+    for (const node of newestFirst(root)) {
+      const g = grads.get(node);
+      grads.delete(node);
+      if (!g) continue;
+      const inputs = scope(() => node.run(g));
+      inputs.forEach((dx, i) => {
+        const target = node.targets[i];
+        if (dx && target) deliver(target, dx, grads);
+      });
+      for (const dx of inputs) dx?.dispose();
+      g.dispose();
+    }
+  });
+}
+
+/** Adds dx to what has arrived at `target`. */
+function deliver(target: Node | Tensor, dx: Tensor, grads: Map<Node, Tensor>): void {
+  if (!(target instanceof Node)) return accumulateLeaf(target, dx);
+  const before = grads.get(target);
+  if (!before) {
+    grads.set(target, dx.alias());
+    return;
+  }
+  const sum = emptyLike(before);
+  kernel("add").run({ a: before, b: toLayout(dx, before.layout), y: sum }, { n: sum.size }, perElement(sum.size));
+  before.dispose();
+  grads.set(target, sum);
+}
+
+function accumulateLeaf(leaf: Tensor, dx: Tensor): void {
+  if (!sameShape(leaf.shape, dx.shape)) {
+    throw new ShapeError(`The gradient ${show(dx)} does not fit the leaf ${leaf.name} ${show(leaf)}.`);
+  }
+  const g = toLayout(dx, leaf.layout);
+  if (!leaf.grad) {
+    leaf.grad = keep(emptyLike(leaf));
+    leaf.gradIsStale = true;
+  }
+  const { queue } = leaf.storage.device;
+  if (leaf.gradIsStale) {
+    queue.copy(g.storage.block.buffer, g.offset, leaf.grad.storage.block.buffer, leaf.grad.offset, 4 * leaf.size);
+    leaf.gradIsStale = false;
+  } else {
+    kernel("add_into").run({ x: g, y: leaf.grad }, { n: leaf.size }, perElement(leaf.size));
+  }
+}
+
+/** The nodes that `root` leads to, newest first: an order in which every node comes after all that use it. */
+function newestFirst(root: Target): Node[] {
+  const seen = new Set<Node>();
+  const open = [root];
+  for (let at = open.pop(); open.length || at; at = open.pop()) {
+    if (!(at instanceof Node) || seen.has(at)) continue;
+    seen.add(at);
+    open.push(...at.targets);
+  }
+  return [...seen].sort((a, b) => b.order - a.order);
+}

@@ -1,0 +1,90 @@
+// face_hair      signed distances of what a head wears: hair, beard, cap, spectacles, clothes
+//
+// Needs          common/sdf.wgsl, common/face_struct.wgsl, common/face_shape.wgsl (Rig), var<private> face, rig
+
+/**
+ * How far p lies inside the hair's region, along the head (below 0: bare skin). The bare part is a window: below the
+ * hairline and in front of a line beside the face.
+ */
+fn hair_region(p: vec3f) -> f32 {
+  let x = p.x - 0.25 * face.hair_part;
+  let wave = 0.03 * sin(17.0 * p.x + face.seed) + 0.02 * sin(41.0 * p.x + 3.0 * face.seed);
+  let top = face.hairline - face.hairline_drop * x * x + face.hairline_temple * bump(abs(p.x) - 0.38, 0.17) + wave * 0.8;
+  let beside = mix(face.hair_front, face.hair_back, smoothstep(0.02, 0.40, p.y)) + 0.06 * sin(9.0 * p.y + face.seed);
+  return smax(p.y - top, beside - p.z, 0.10);
+}
+
+/** Short hair ends above the nape; long hair hangs. */
+fn hair_end(p: vec3f) -> f32 { return p.y + 0.50 + 1.4 * face.hair_length + 0.03 * sin(23.0 * p.x + face.seed); }
+
+/** Coarse locks; the fine strands are only shaded (face_shade.wgsl). */
+fn locks(p: vec3f) -> f32 {
+  let w = p + 0.12 * sin(p.yzx * 5.0 + face.seed);
+  let curls = sin(13.0 * w.x) * sin(13.0 * w.y + 1.0) * sin(13.0 * w.z);
+  let straight = sin(atan2(p.x - face.hair_part, p.z + 0.35) * 13.0 + 2.0 * sin(3.0 * p.y + face.seed));
+  return mix(0.014 * straight, 0.055 * curls, face.hair_curl);
+}
+
+fn hair_distance(p: vec3f) -> f32 {
+  let region = min(hair_region(p), hair_end(p));
+  let grown = smoothstep(-0.02, face.hair_edge, region);
+  let up = smoothstep(-0.1, 0.9, p.y);
+  let parted = face.hair_part_depth * bump(p.x - face.hair_part, 0.07) * smoothstep(0.2, 0.7, p.y);
+  let thick = mix(face.hair_side, face.hair_top, up) - parted + locks(p) * min(8.0 * face.hair_top, 1.0);
+  let lowered = p.y - 0.20 - clamp(p.y - 0.20, -face.hair_length, 0.0);
+  let low = smoothstep(0.2, -0.8, p.y) * min(face.hair_length, 1.0);
+  let radius = vec3f(face.skull.x, mix(face.skull.y, 0.45, low), face.skull.z);
+  var d = ellipsoid(vec3f(p.x, lowered, p.z + 0.06), radius) - mix(-0.06, thick, grown);
+  d = smin(d, length(p - vec3f(0.0, 1.10 + 0.8 * face.hair_bun, -0.35)) - face.hair_bun, 0.08) ;
+  return d;
+}
+
+/** Beard: the skin, thickened on the jaw. Returns the thickness. */
+fn beard_thickness(p: vec3f) -> f32 {
+  let y = p.y - rig.mouth_y;
+  let low = smoothstep(0.05, -0.16, y - 0.5 * abs(p.x) * abs(p.x)) * smoothstep(-0.25, 0.25, p.z);
+  return low;
+}
+
+fn cap_dome(p: vec3f) -> f32 {
+  return ellipsoid(p - vec3f(0.0, 0.22, -0.06), face.skull + vec3f(0.10, 0.12, 0.10));
+}
+
+fn cap_distance(p: vec3f) -> f32 {
+  let edge = 0.50 + 0.10 * p.z;
+  let dome = smax(abs(cap_dome(p)) - 0.02, edge - p.y, 0.03);
+  let b = vec3f(p.x, p.y - 0.56 + 0.28 * p.x * p.x + 0.18 * (p.z - 0.9), p.z - 0.75);
+  let brim = max(ellipsoid(b, vec3f(0.72, 0.30, 0.40 + face.cap_brim)), max(abs(b.y) - 0.018, -b.z));
+  let d = select(dome, min(dome, brim), face.cap_brim > 0.0);
+  return select(1e3, d, face.cap_on > 0.5);
+}
+
+/** Distance to the edge of the lenses in their plane (below 0: inside a lens). q: folded. */
+fn lens_edge(q: vec2f) -> f32 {
+  let at = (q - vec2f(face.eye_distance + 0.015, -0.03)) / vec2f(1.0, 0.86);
+  let round = length(at) - 0.235;
+  let b = abs(at) - vec2f(0.18, 0.13);
+  let square = length(max(b, vec2f(0.0))) + min(max(b.x, b.y), 0.0) - 0.07;
+  return mix(round, square, face.glasses_shape);
+}
+
+const LENS_Z: f32 = 1.0;          // plane of the spectacles
+
+fn glasses_distance(q: vec3f) -> f32 {
+  let z = q.z - LENS_Z + 0.35 * q.x * q.x;
+  let rim = length(vec2f(lens_edge(q.xy), z));
+  let bridge = length(vec2f(max(q.x - 0.11, 0.0), length(vec2f(q.y - 0.03 - 0.04 * bump(q.x, 0.06), z))));
+  let arm = length(vec3f(q.x - 0.70 - 0.03 * (1.0 - q.z), q.y - 0.02, q.z - clamp(q.z, -0.15, 0.86)));
+  return select(1e3, min(min(rim, bridge), arm) - face.glasses, face.glasses > 0.0);
+}
+
+/** Clothes: shoulders and a collar about the neck, in the body's axes. */
+fn cloth_distance(p: vec3f) -> f32 {
+  let b = rig.body * (p - rig.neck_base);
+  let x = fold(b.x);
+  let shoulders = cone(vec3f(x, b.yz), vec3f(0.30, -0.42, 0.02), vec3f(1.55, -0.72, -0.10), 0.42, 0.42);
+  let chest = ellipsoid(b - vec3f(0.0, -1.1, 0.1), vec3f(1.3, 1.0, 0.62));
+  let around = cone(p, vec3f(0.0, -0.45, -0.22), rig.neck_base, face.neck, face.neck + 0.04) - 0.05;
+  let collar = smax(around, b.y - face.collar + 0.25 * b.z, 0.04);
+  return smin(smin(shoulders, chest, 0.3), collar, 0.12);
+}

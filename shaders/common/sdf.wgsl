@@ -1,0 +1,37 @@
+// sdf            signed distances of a few solids, and smooth union and difference
+//
+// Lengths        any one unit; a distance is negative inside. `ellipsoid` is a bound, exact only near its surface.
+// Source         Inigo Quilez, "3D SDFs" and "smooth minimum" (quadratic polynomial form), https://iquilezles.org/articles/
+
+/** Union of a and b, their seam rounded over the length k. */
+fn smin(a: f32, b: f32, k: f32) -> f32 {
+  let h = max(k - abs(a - b), 0.0) / k;
+  return min(a, b) - 0.25 * k * h * h;
+}
+
+/** Intersection of a and b, rounded likewise; smax(a, -b, k) cuts b out of a. */
+fn smax(a: f32, b: f32, k: f32) -> f32 {
+  let h = max(k - abs(a - b), 0.0) / k;
+  return max(a, b) + 0.25 * k * h * h;
+}
+
+/** An ellipsoid about the origin with half axes r. */
+fn ellipsoid(p: vec3f, r: vec3f) -> f32 {
+  let inverse = 1.0 / r;
+  let a = p * inverse;
+  let k = length(a);
+  return k * (k - 1.0) / max(length(a * inverse), 1e-4);
+}
+
+/** A segment from a to b whose radius goes linearly from ra to rb: nearly a round cone, for the price of a capsule. */
+fn cone(p: vec3f, a: vec3f, b: vec3f, ra: f32, rb: f32) -> f32 {
+  let ab = b - a;
+  let h = saturate(dot(p - a, ab) / dot(ab, ab));
+  return length(p - a - ab * h) - mix(ra, rb, h);
+}
+
+/** A bump of height 1 at x = 0 that has fallen to 1 / e at |x| = width. */
+fn bump(x: f32, width: f32) -> f32 {
+  let u = x / width;
+  return exp(-u * u);
+}

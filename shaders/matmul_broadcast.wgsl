@@ -1,0 +1,186 @@
+// matmul_broadcast   o[n, m] = alpha sum_k p[n, k] q[m, k]  (+ bias of the output's contiguous dimension)
+//                    for software adapters: a different vec4f in every lane, spread in registers by broadcast
+//
+// Shapes         per grid z, with leading dimensions (elements between rows) ld_p, ld_q, ld_o:
+//                p: (N, K), or (K, N) unless P_K     q: (M, K), or (K, M) unless Q_K     o: (N, M), or (M, N) unless O_M
+//                forward y = x w^T: P_K, Q_K, O_M.  dx = dy w: P_K, !Q_K, O_M.  dw = dy^T x: p = x, q = dy, !P_K, !Q_K, !O_M.
+//                The contiguous dimension of each operand, every leading dimension, start and stride: multiples of 4.
+//                K: a multiple of KU. M and N are free where they are not contiguous.
+// Batch          z = batch * heads + head; each operand starts at start + batch * batch stride + head * head stride, so a
+//                head is a slice of channels: no copy.
+// One workgroup  is one subgroup of SG lanes and owns RM rows of M by 4 * CN * SG columns of N, at one z.
+// One thread     owns 4 * CN columns of N, all RM rows. It loads its own columns of p; q is loaded a row (or vec4f) a lane
+//                and reaches the other lanes by broadcast, because a load costs as much as 50 multiply-adds here.
+// Traffic        p M / RM times, q N / (4 CN SG) times, o once.
+// Numerics       f32, k in order: same input, same bits. Rows and columns past the edge repeat the last one, never stored.
+// Gradient       itself, as above       Host  engine/ops/gemm_plan.ts
+
+enable subgroups;
+
+const SG: u32 = 4u;              // lanes of a subgroup
+const RM: u32 = 16u;             // rows of M a workgroup, a multiple of 4
+const CN: u32 = 1u;              // vec4f columns of N a thread
+const KU: u32 = 2u;              // k's a turn: a variable carried round the loop is spilled once a turn
+const P_K: bool = true;          // k is contiguous in p
+const Q_K: bool = true;          // k is contiguous in q
+const O_M: bool = true;          // m is contiguous in o
+const BIAS: bool = false;
+alias P_VEC = vec2f;             // one load of p: KU wide if P_K, else vec4f
+alias Q_VEC = vec2f;             // one load of q: KU wide if Q_K, else vec4f
+const P_WIDTH: u32 = 2u;         // elements of P_VEC, of Q_VEC
+const Q_WIDTH: u32 = 2u;
+
+const QV: u32 = RM / 4u;                         // !Q_K: vec4f's of q for one k,
+const LOADS: u32 = (QV * KU + SG - 1u) / SG;     // and loads that bring those of KU k's, one a lane
+const ROWS: u32 = (RM + SG - 1u) / SG;           // Q_K: loads that bring KU k's of RM rows, one a lane
+
+struct Params {
+  M: u32, N: u32, K: u32, heads: u32,
+  ld_p: u32, ld_q: u32, ld_o: u32, alpha: f32,
+  start: vec4u,                  // p, q, o, -: elements
+  batch_stride: vec4u,
+  head_stride: vec4u,
+}
+
+@group(0) @binding(0) var<storage, read>       p: array<P_VEC>;
+@group(0) @binding(1) var<storage, read>       q: array<Q_VEC>;
+@group(0) @binding(2) var<storage, read>       bias: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> o: array<vec4f>;
+@group(0) @binding(4) var<uniform>             params: Params;
+
+// A whole vec4f where the operand is read four wide; the other branch never calls it.
+fn wide_p(v: P_VEC) -> vec4f { return vec4f(v[0], v[1], v[2u % P_WIDTH], v[3u % P_WIDTH]); }
+fn wide_q(v: Q_VEC) -> vec4f { return vec4f(v[0], v[1], v[2u % Q_WIDTH], v[3u % Q_WIDTH]); }
+
+@compute @workgroup_size(SG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+  let tile = group.y * grid.x + group.x;
+  let m_tiles = (params.M + RM - 1u) / RM;
+  let m0 = tile % m_tiles * RM;
+  let n_tile = tile / m_tiles * (4u * CN * SG);
+  if (n_tile >= params.N) { return; }
+  let n0 = n_tile + lane * (4u * CN);
+  let base = params.start + group.z / params.heads * params.batch_stride + group.z % params.heads * params.head_stride;
+
+  // Where this lane reads: in P_VEC's, Q_VEC's.
+  // @registers
+  var at_p: array<u32, 4u * CN>;
+  // @registers
+  var at_q: array<u32, ROWS + LOADS>;
+  if (P_K) {
+    // @unroll
+    for (var j = 0u; j < 4u * CN; j++) { at_p[j] = (base.x + min(n0 + j, params.N - 1u) * params.ld_p) / KU; }
+  } else {
+    // @unroll
+    for (var j = 0u; j < CN; j++) { at_p[j] = (base.x + min(n0 + 4u * j, params.N - 4u)) / 4u; }
+  }
+  if (Q_K) {
+    // @unroll
+    for (var i = 0u; i < ROWS; i++) { at_q[i] = (base.y + min(m0 + SG * i + lane, params.M - 1u) * params.ld_q) / KU; }
+  } else {
+    // @unroll
+    for (var i = 0u; i < LOADS; i++) {
+      let v = SG * i + lane;     // vec4f v % QV of the k after v / QV
+      at_q[i] = (base.y + v / QV % KU * params.ld_q + min(m0 + v % QV * 4u, params.M - 4u)) / 4u;
+    }
+  }
+
+  // @registers
+  var c: array<vec4f, RM * CN>;                  // c[i * CN + j]: row m0 + i, columns n0 + 4j ..
+  for (var k = 0u; k < params.K; k += KU) {
+    // @registers
+    var b: array<vec4f, CN * KU>;                // b[j * KU + t]: columns n0 + 4j .., k + t
+    if (P_K) {
+      // @unroll
+      for (var j = 0u; j < CN; j++) {
+        let v0 = p[at_p[4u * j]];
+        let v1 = p[at_p[4u * j + 1u]];
+        let v2 = p[at_p[4u * j + 2u]];
+        let v3 = p[at_p[4u * j + 3u]];
+        // @unroll
+        for (var t = 0u; t < KU; t++) { b[j * KU + t] = vec4f(v0[t], v1[t], v2[t], v3[t]); }
+      }
+      // @unroll
+      for (var j = 0u; j < 4u * CN; j++) { at_p[j] += 1u; }
+    } else {
+      // @unroll
+      for (var j = 0u; j < CN; j++) {
+        // @unroll
+        for (var t = 0u; t < KU; t++) { b[j * KU + t] = wide_p(p[at_p[j] + t * (params.ld_p / 4u)]); }
+        at_p[j] += KU * (params.ld_p / 4u);
+      }
+    }
+
+    if (Q_K) {
+      // @registers
+      var w: array<Q_VEC, ROWS>;
+      // @unroll
+      for (var i = 0u; i < ROWS; i++) { w[i] = q[at_q[i]]; at_q[i] += 1u; }
+      // @unroll
+      for (var i = 0u; i < RM; i++) {
+        let a = subgroupShuffle(w[i / SG], i % SG);
+        // @unroll
+        for (var j = 0u; j < CN; j++) {
+          // @unroll
+          for (var t = 0u; t < KU; t++) { c[i * CN + j] = fma(vec4f(a[t]), b[j * KU + t], c[i * CN + j]); }
+        }
+      }
+    } else {
+      // @registers
+      var w: array<vec4f, LOADS>;
+      // @unroll
+      for (var i = 0u; i < LOADS; i++) { w[i] = wide_q(q[at_q[i]]); at_q[i] += KU * (params.ld_q / 4u); }
+      // @unroll
+      for (var g = 0u; g < QV; g++) {
+        // @registers
+        var a: array<vec4f, KU>;                 // a[t]: rows m0 + 4g .., k + t
+        // @unroll
+        for (var t = 0u; t < KU; t++) { a[t] = subgroupShuffle(w[(t * QV + g) / SG], (t * QV + g) % SG); }
+        // @unroll
+        for (var e = 0u; e < 4u; e++) {
+          // @unroll
+          for (var j = 0u; j < CN; j++) {
+            // @unroll
+            for (var t = 0u; t < KU; t++) {
+              c[(4u * g + e) * CN + j] = fma(vec4f(a[t][e]), b[j * KU + t], c[(4u * g + e) * CN + j]);
+            }
+          }
+        }
+      }
+    }
+  }
+
+  if (O_M) {
+    // @unroll
+    for (var g = 0u; g < QV; g++) {
+      let m = m0 + 4u * g;
+      if (m < params.M) {
+        var add = vec4f();
+        if (BIAS) { add = bias[m / 4u]; }
+        // @unroll
+        for (var j = 0u; j < CN; j++) {
+          // @unroll
+          for (var e = 0u; e < 4u; e++) {
+            let n = n0 + 4u * j + e;
+            let y = vec4f(c[4u * g * CN + j][e], c[(4u * g + 1u) * CN + j][e], c[(4u * g + 2u) * CN + j][e], c[(4u * g + 3u) * CN + j][e]);
+            if (n < params.N) { o[(base.z + n * params.ld_o + m) / 4u] = fma(vec4f(params.alpha), y, add); }
+          }
+        }
+      }
+    }
+  } else {
+    // @unroll
+    for (var j = 0u; j < CN; j++) {
+      let n = n0 + 4u * j;
+      if (n < params.N) {
+        var add = vec4f();
+        if (BIAS) { add = bias[n / 4u]; }
+        // @unroll
+        for (var i = 0u; i < RM; i++) {
+          if (m0 + i < params.M) { o[(base.z + (m0 + i) * params.ld_o + n) / 4u] = fma(vec4f(params.alpha), c[i * CN + j], add); }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+// One file at a time: an adapter in software uses every core by itself.
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    fileParallelism: false,
+    pool: "forks",
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
