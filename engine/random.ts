@@ -203,10 +203,10 @@ export class Rng {
 /** The stream of a seed and a path, e.g. `random(seed, "noise", identity, k)`. Numbers must be integers. */
 export function random(seed: number, ...ids: (number | string)[]): Rng {
   let key = halves(seed, "the seed");
-  ids.forEach((id, depth) => {
-    const [low, high] = typeof id === "string" ? [fnv1a(id), id.length] : halves(id, `id ${depth}`);
+  ids.forEach((id, i) => {
+    const [low, high] = typeof id === "string" ? [fnv1a(id), id.length] : halves(id, `id ${i}`);
     const kind = typeof id === "string" ? STRING_ID : NUMBER_ID;
-    const [a, b] = philox4x32([low, high, depth, kind], key);
+    const [a, b] = philox4x32([low, high, 0, kind], key);
     key = [a!, b!];
   });
   return new Rng(key);

@@ -140,6 +140,18 @@ Return it from that scope's function, or wrap it in keep().`);
     return (await this.read())[0]!;
   }
 
+  /**
+   * Moves this handle to another place, where its values must already lie; shape and layout stay. This is how the optimiser
+   * gathers parameters in one buffer without the modules noticing (flat.ts).
+   */
+  rebase(storage: Storage, offset: number): void {
+    this.check();
+    if (this.pins) throw new UifaceError(`rebase: ${this.name} ${show(this)} is part of a forward pass that was not run back.`);
+    const before = this.storage;
+    Object.assign(this, { storage: storage.retain(), offset });
+    before.release();
+  }
+
   /** Overwrites the values; `data` is in PyTorch's order. */
   write(data: Data | Float64Array | number[]): this {
     this.check();

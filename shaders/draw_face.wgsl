@@ -18,7 +18,7 @@
 
 const WORKGROUP: u32 = 64u;
 const SAMPLES: u32 = 2u;         // rays along each side of a pixel
-const STEPS: u32 = 28u;          // of the ray march
+const STEPS: u32 = 44u;          // of the ray march
 const SHADOW_STEPS: u32 = 9u;
 const HALF_HEIGHT: f32 = 1.12;   // of the picture at the head's middle, decimetres
 const PIVOT = vec3f(0.0, -0.20, 0.30);   // the head turns about this point, which lies in the picture's middle
@@ -36,18 +36,19 @@ var<private> rig: Rig;
 /** Distance to the nearest thing, and which it is: 0 skin, 1 eye, 2 hair, 3 cloth, 4 cap, 5 spectacles. */
 fn scene(p: vec3f) -> vec2f {
   let q = vec3f(fold(p.x), p.yz);
-  let bearded = beard_mask(q);
-  let beard = face.beard_length * max(bearded.x * step(0.01, face.beard), bearded.y * step(0.01, face.moustache));
+  var beard = 0.0;
+  if (face.beard_length > 0.0) { beard = beard_relief(p, q); }
   let bent = vec3f(fold(p.x - face.nose_side * bump(p.y + face.nose_length, 0.2)), p.yz);
-  var hit = vec2f(skin_distance(bent, p) - beard * (0.8 + 0.4 * sin(40.0 * p.x) * sin(31.0 * p.y + 5.0 * p.x)), 0.0);
+  var hit = vec2f(skin_distance(bent, p) - beard, 0.0);
   hit = nearer(hit, length(q - rig.eye) - rig.eye_radius, 1.0);
-  let cap = cap_distance(p);
-  var hair = hair_distance(p);
-  if (face.cap_on > 0.5) { hair = max(hair, min(cap_dome(p), 0.45 + 0.10 * p.z - p.y)); }
-  hit = nearer(hit, hair, 2.0);
   hit = nearer(hit, cloth_distance(p), 3.0);
-  hit = nearer(hit, cap, 4.0);
-  return nearer(hit, glasses_distance(q), 5.0);
+  var hair = hair_distance(p);
+  if (face.cap_on > 0.5) {                                                     // hair above the cap's edge is pressed under it
+    hair = max(hair, min(cap_dome(p) + 0.04, p.y - 0.47 - 0.10 * p.z));
+    hit = nearer(hit, cap_distance(p), 4.0);
+  }
+  if (face.glasses > 0.0) { hit = nearer(hit, glasses_distance(q), 5.0); }
+  return nearer(hit, hair, 2.0);
 }
 
 fn nearer(hit: vec2f, d: f32, what: f32) -> vec2f { return select(hit, vec2f(d, what), d < hit.x); }
@@ -59,12 +60,12 @@ fn march(origin: vec3f, dir: vec3f) -> vec2f {
   if (inside <= 0.0) { return vec2f(-1.0, 0.0); }
   var t = -b - sqrt(inside);
   let end = -b + sqrt(inside);
-  for (var i = 0u; i < STEPS && t < end; i++) {
-    let hit = scene(origin + dir * t);
-    if (hit.x < 0.004) { return vec2f(t, hit.y); }
-    t += 0.8 * hit.x;
+  var hit = vec2f(1e3, 0.0);
+  for (var i = 0u; i < STEPS && t < end && hit.x > 0.004; i++) {
+    t += 0.8 * select(hit.x, 0.0, i == 0u);
+    hit = scene(origin + dir * t);
   }
-  return vec2f(-1.0, 0.0);
+  return select(vec2f(-1.0, 0.0), vec2f(t, hit.y), hit.x < 0.05 && t < end);     // out of steps: near is a hit
 }
 
 /** Gradient of the field by four taps at the corners of a tetrahedron. */
@@ -128,23 +129,23 @@ fn shade(what: f32, p: vec3f, dir: vec3f, light: vec3f, up: vec3f) -> vec3f {
   var color = s.albedo * (face.light_color * (direct + fill * open) + ambient);
 
   let facing = saturate(-dot(s.normal, dir));
-  let fresnel = 0.04 + 0.5 * pow(1.0 - facing, 5.0);
+  let fresnel = 0.04 + 0.22 * pow(1.0 - facing, 4.0);
   let half_way = normalize(light - dir);
   let highlight = pow(saturate(dot(s.normal, half_way)), s.sharp) * (s.sharp + 8.0) * 0.04;
-  color += s.gloss * fresnel * open * (face.light_color * highlight * shadow + 0.35 * (face.sky + face.ground));
+  color += s.gloss * fresnel * open * open * (face.light_color * highlight * shadow + 0.35 * (face.sky + face.ground));
   if (what > 0.5 && what < 1.5) {                                              // a window mirrored in the eye
     let mirrored = reflect(dir, s.normal);
     let pane = normalize(-dir + 0.55 * up + 0.5 * light);
-    color += smoothstep(0.955, 0.985, dot(mirrored, pane)) * (0.25 * face.light_color + 0.5 * face.sky);
+    color += ramp(0.955, 0.985, dot(mirrored, pane)) * (0.25 * face.light_color + 0.5 * face.sky);
   }
   return color;
 }
 
 fn background(at: vec2f) -> vec3f {
   let along = dot(at, vec2f(cos(face.back_angle), sin(face.back_angle)));
-  var color = mix(face.back0, face.back1, smoothstep(-face.back_edge, face.back_edge, along));
-  color = mix(color, face.blob0_color, face.blob0_amount * smoothstep(1.3, 0.7, length(at - face.blob0.xy) / face.blob0.z));
-  return mix(color, face.blob1_color, face.blob1_amount * smoothstep(1.2, 0.8, length(at - face.blob1.xy) / face.blob1.z));
+  var color = mix(face.back0, face.back1, ramp(-face.back_edge, face.back_edge, along));
+  color = mix(color, face.blob0_color, face.blob0_amount * ramp(1.3, 0.7, length(at - face.blob0.xy) / face.blob0.z));
+  return mix(color, face.blob1_color, face.blob1_amount * ramp(1.2, 0.8, length(at - face.blob1.xy) / face.blob1.z));
 }
 
 /** Colour of what one ray sees. at: place in the picture, -1 to 1, y up. view: head axes to camera axes. */
@@ -159,17 +160,16 @@ fn trace(at: vec2f, view: mat3x3f) -> vec3f {
 
   if (face.glasses > 0.0) {                                                    // tinted glass with a pale reflection
     let p = origin + dir * ((LENS_Z - 0.04 - origin.z) / dir.z);
-    let through = smoothstep(0.01, -0.01, lens_edge(vec2f(fold(p.x), p.y))) * step(dir.z, 0.0);
-    let glare = 0.10 * smoothstep(0.06, 0.0, abs(fract((p.x + p.y) * 1.1 + face.capture_seed) - 0.5) - 0.10);
+    let through = ramp(0.01, -0.01, lens_edge(vec2f(fold(p.x), p.y))) * step(dir.z, 0.0);
+    let glare = 0.10 * ramp(0.06, 0.0, abs(fract((p.x + p.y) * 1.1 + face.capture_seed) - 0.5) - 0.10);
     color = mix(color, color * (1.0 - face.glasses_tint) + (0.02 + glare) * face.sky, through);
   }
   return color;
 }
 
-/** Exposure, filmic curve (Narkowicz 2015), saturation, contrast; linear to sRGB. */
+/** Exposure with a film's soft shoulder, linear to sRGB, saturation, contrast. */
 fn develop(linear: vec3f) -> vec3f {
-  let x = linear * face.exposure;
-  var c = saturate(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14));
+  var c = 1.0 - exp(-1.45 * face.exposure * linear);
   c = select(1.055 * pow(c, vec3f(1.0 / 2.4)) - 0.055, 12.92 * c, c <= vec3f(0.0031308));
   let grey = dot(c, vec3f(0.299, 0.587, 0.114));
   return (mix(vec3f(grey), c, face.saturation) - 0.5) * face.contrast + 0.5;
@@ -192,7 +192,7 @@ fn set_rig(view: mat3x3f) {
   rig.eye_radius = radius;
   rig.chin_y = -face.face_length - 0.16 * face.mouth_open;
   rig.mouth_y = -face.face_length + face.mouth_height - 0.03 * face.mouth_open;
-  rig.mouth_z = 0.945;
+  rig.mouth_z = 0.925;
   rig.mouth_width = face.mouth_width * (1.0 + 0.20 * face.smile - 0.12 * face.mouth_open);
   rig.body = rotation(face.body_yaw, 0.0, 0.0) * view;
   let neck_top = vec3f(0.0, -0.60, -0.20);

@@ -1,16 +1,17 @@
 // matmul_broadcast   o[n, m] = alpha sum_k p[n, k] q[m, k]  (+ bias of the output's contiguous dimension)
 //                    for software adapters: a different vec4f in every lane, spread in registers by broadcast
 //
-// Shapes         per grid z, with leading dimensions (elements between rows) ld_p, ld_q, ld_o:
+// Shapes         per grid z, with leading dimensions ld_p, ld_q, ld_o (elements from one row to the next):
 //                p: (N, K), or (K, N) unless P_K     q: (M, K), or (K, M) unless Q_K     o: (N, M), or (M, N) unless O_M
-//                forward y = x w^T: P_K, Q_K, O_M.  dx = dy w: P_K, !Q_K, O_M.  dw = dy^T x: p = x, q = dy, !P_K, !Q_K, !O_M.
+//                y = x w^T: p = x, q = w, P_K, Q_K, O_M.     dx = dy w: p = dy, q = w, P_K, !Q_K, O_M.
+//                dw = dy^T x: p = x, q = dy, !P_K, !Q_K, !O_M.
 //                The contiguous dimension of each operand, every leading dimension, start and stride: multiples of 4.
 //                K: a multiple of KU. M and N are free where they are not contiguous.
-// Batch          z = batch * heads + head; each operand starts at start + batch * batch stride + head * head stride, so a
-//                head is a slice of channels: no copy.
+// Batch          z = batch * heads + head; each operand starts at start + batch * batch_stride + head * head_stride:
+//                a head is a slice of channels, without a copy.
 // One workgroup  is one subgroup of SG lanes and owns RM rows of M by 4 * CN * SG columns of N, at one z.
-// One thread     owns 4 * CN columns of N, all RM rows. It loads its own columns of p; q is loaded a row (or vec4f) a lane
-//                and reaches the other lanes by broadcast, because a load costs as much as 50 multiply-adds here.
+// One thread     owns 4 * CN columns of N, all RM rows. It loads its own columns of p; q is loaded a row (or vec4f) a
+//                lane and reaches the others by broadcast: a load is a gather of some 200 instructions here.
 // Traffic        p M / RM times, q N / (4 CN SG) times, o once.
 // Numerics       f32, k in order: same input, same bits. Rows and columns past the edge repeat the last one, never stored.
 // Gradient       itself, as above       Host  engine/ops/gemm_plan.ts
@@ -163,8 +164,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
           // @unroll
           for (var e = 0u; e < 4u; e++) {
             let n = n0 + 4u * j + e;
-            let y = vec4f(c[4u * g * CN + j][e], c[(4u * g + 1u) * CN + j][e], c[(4u * g + 2u) * CN + j][e], c[(4u * g + 3u) * CN + j][e]);
-            if (n < params.N) { o[(base.z + n * params.ld_o + m) / 4u] = fma(vec4f(params.alpha), y, add); }
+            let low = vec2f(c[4u * g * CN + j][e], c[(4u * g + 1u) * CN + j][e]);
+            let high = vec2f(c[(4u * g + 2u) * CN + j][e], c[(4u * g + 3u) * CN + j][e]);
+            if (n < params.N) { o[(base.z + n * params.ld_o + m) / 4u] = params.alpha * vec4f(low, high) + add; }
           }
         }
       }
@@ -178,7 +180,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
         if (BIAS) { add = bias[n / 4u]; }
         // @unroll
         for (var i = 0u; i < RM; i++) {
-          if (m0 + i < params.M) { o[(base.z + (m0 + i) * params.ld_o + n) / 4u] = fma(vec4f(params.alpha), c[i * CN + j], add); }
+          let m = m0 + i;
+          if (m < params.M) { o[(base.z + m * params.ld_o + n) / 4u] = params.alpha * c[i * CN + j] + add; }
         }
       }
     }

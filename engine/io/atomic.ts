@@ -13,8 +13,10 @@ let written = 0; // makes temporary names differ within a process; the process i
 export function writeAtomic(path: string, bytes: Uint8Array | Iterable<Uint8Array>): void {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${written++}.tmp`);
   let fd: number | undefined;
+  let made = false;
   try {
     fd = openSync(temporary, "wx");
+    made = true;
     for (const piece of bytes instanceof Uint8Array ? [bytes] : bytes) writeAll(fd, piece);
     fsyncSync(fd);
     closeSync(fd);
@@ -22,7 +24,7 @@ export function writeAtomic(path: string, bytes: Uint8Array | Iterable<Uint8Arra
     renameSync(temporary, path);
   } catch (error) {
     if (fd !== undefined) closeSync(fd);
-    rmSync(temporary, { force: true });
+    if (made) rmSync(temporary, { force: true });
     throw isSystemError(error) ? new FileError(explainWriteError(path, error.code), { cause: error }) : error;
   }
   syncFolder(dirname(path));

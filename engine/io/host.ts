@@ -41,6 +41,13 @@ export function elementCount(shape: readonly number[]): number | undefined {
   return n;
 }
 
+/** What keeps a tensor from being written: a length that is not the shape's, an array that is not the dtype's. */
+export function misfit({ shape, dtype, data }: HostTensor): string | undefined {
+  if (elementCount(shape) !== data.length) return `has shape [${shape.join(", ")}] but ${data.length} values`;
+  const fits = data instanceof Float32Array || data.BYTES_PER_ELEMENT === dtypeBytes[dtype];
+  return fits ? undefined : `is ${dtype}, but its data is a ${data.constructor.name}`;
+}
+
 /** Little-endian bytes of `dtype` as an array; `bytes` must start at the beginning of its buffer, which is kept. */
 export function decode(bytes: Uint8Array<ArrayBuffer>, dtype: HostDtype): HostArray {
   const { buffer, length } = bytes;

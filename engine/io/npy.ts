@@ -8,7 +8,7 @@
 
 import { FileError, ShapeError } from "../errors.js";
 import { writeAtomic } from "./atomic.js";
-import { bytesOf, decode, dtypeBytes, elementCount, type HostDtype, type HostTensor, toHalf } from "./host.js";
+import { bytesOf, decode, dtypeBytes, elementCount, type HostDtype, type HostTensor, misfit, toHalf } from "./host.js";
 import { type Source, toSource } from "./source.js";
 
 /** An array of texts: `<U5` (Unicode) or `|S5` (bytes, read as latin-1), without the zeros that pad them. */
@@ -133,8 +133,7 @@ function swapBytes(bytes: Uint8Array, width: number): void {
 function toRowMajor(bytes: Uint8Array, shape: readonly number[], width: number): void {
   const from = bytes.slice();
   const index = shape.map(() => 0);
-  const strides: number[] = [];
-  shape.reduce((stride, size) => (strides.push(stride), stride * size), 1);
+  const strides = shape.map((_, d) => shape.slice(0, d).reduce((n, size) => n * size, 1));
   let source = 0; // element index in `from` of the row-major element at `to`
   for (let to = 0; to < bytes.length; to += width) {
     bytes.set(from.subarray(source * width, source * width + width), to);
@@ -174,10 +173,10 @@ function withoutPadding(word: string): string {
 }
 
 /** Writes one array atomically (version 1.0, row-major). f16 data goes out as f16, bf16 and f8 as f32. */
-export function writeNpy(path: string, { shape, dtype, data }: HostTensor): void {
-  if (elementCount(shape) !== data.length) {
-    throw new ShapeError(`${path}: shape is [${shape}], but there are ${data.length} values.`);
-  }
+export function writeNpy(path: string, tensor: HostTensor): void {
+  const wrong = misfit(tensor);
+  if (wrong) throw new ShapeError(`${path}: the array ${wrong}.`);
+  const { shape, dtype, data } = tensor;
   const stored = data instanceof Float32Array && dtype !== "f16" ? "f32" : dtype;
   const code = Object.keys(dtypes).find((key) => dtypes[key] === stored)!;
   const order = dtypeBytes[stored] === 1 ? "|" : "<";

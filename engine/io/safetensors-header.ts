@@ -41,7 +41,7 @@ export function parseHeader(bytes: Uint8Array, refuse: Refuse): Header {
       entries.set(name, parseEntry(json));
     }
   });
-  if (text.slice(json.at).trim() !== "") json.fail("text follows the header");
+  if (!json.atEnd()) json.fail("text follows the header");
   return { entries, metadata: metadata ?? new Map() };
 }
 
@@ -107,9 +107,14 @@ class Scanner {
     return values;
   }
 
+  atEnd(): boolean {
+    this.space();
+    return this.at === this.text.length;
+  }
+
   string(): string {
     this.space();
-    const [literal] = this.match(/"(?:[^"\\]|\\.)*"/y) ?? this.fail("a text in quotes is expected");
+    const [literal] = this.match(/"[^"\\]*(?:\\.[^"\\]*)*"/y) ?? this.fail("a text in quotes is expected");
     try {
       return JSON.parse(literal) as string;
     } catch {
@@ -119,7 +124,7 @@ class Scanner {
 
   private integer(): number {
     this.space();
-    const [digits] = this.match(/(?:0|[1-9]\d*)(?![\d.eE])/y) ?? this.fail("a non-negative integer is expected");
+    const [digits] = this.match(/0|[1-9]\d*/y) ?? this.fail("a non-negative integer is expected");
     const value = Number(digits);
     if (!Number.isSafeInteger(value)) this.fail(`${digits.slice(0, 30)} is larger than 2^53`);
     return value;

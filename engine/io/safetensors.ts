@@ -7,7 +7,7 @@
 
 import { FileError, ShapeError } from "../errors.js";
 import { writeAtomic } from "./atomic.js";
-import { bytesOf, decode, dtypeBytes, elementCount, type HostDtype, type HostTensor, toHalf } from "./host.js";
+import { bytesOf, decode, dtypeBytes, elementCount, type HostDtype, type HostTensor, misfit, toHalf } from "./host.js";
 import { type Entry, parseHeader } from "./safetensors-header.js";
 import { type Source, toSource } from "./source.js";
 
@@ -116,9 +116,9 @@ function place(entries: Map<string, Entry>, start: number, fileSize: number, ref
     }
     end = position + bytes;
     before = `tensor ${show(name)}`;
-    if (end > fileSize) refuse(`${before} ends at byte ${end}, but the file has ${fileSize}`);
   }
-  if (end !== fileSize) refuse(`${fileSize - end} bytes follow ${before}, which should end the file`);
+  if (end > fileSize) refuse(`${before} ends at byte ${end}, but the file has ${fileSize}`);
+  if (end < fileSize) refuse(`${fileSize - end} bytes follow ${before}, which should end the file`);
   return places;
 }
 
@@ -170,13 +170,9 @@ export function writeSafetensors(
   const float = options.float ?? "f32";
   const stored = [...tensors].map(([name, tensor]) => {
     const dtype = tensor.data instanceof Float32Array ? float : tensor.dtype;
-    const count = elementCount(tensor.shape);
-    if (count !== tensor.data.length) {
-      throw new ShapeError(
-        `${path}: tensor ${show(name)} has shape [${tensor.shape}] but ${tensor.data.length} values.`,
-      );
-    }
-    return { name, tensor, dtype, bytes: count * dtypeBytes[dtype] };
+    const wrong = misfit(tensor);
+    if (wrong) throw new ShapeError(`${path}: tensor ${show(name)} ${wrong}.`);
+    return { name, tensor, dtype, bytes: tensor.data.length * dtypeBytes[dtype] };
   });
   stored.sort((a, b) => dtypeBytes[b.dtype] - dtypeBytes[a.dtype] || (a.name < b.name ? -1 : 1));
 

@@ -26,12 +26,12 @@ export interface Operand {
 }
 
 export interface Gemm {
-  rows: number;                  // R
-  cols: number;                  // C
-  depth: number;                 // K
-  a: Operand;                    // (R, K)
-  b: Operand;                    // (C, K)
-  out: Operand;                  // (R, C)
+  rows: number; // R
+  cols: number; // C
+  depth: number; // K
+  a: Operand; // (R, K)
+  b: Operand; // (C, K)
+  out: Operand; // (R, C)
   batch?: number;
   heads?: number;
   alpha?: number;
@@ -40,14 +40,16 @@ export interface Gemm {
 }
 
 /** `swapped`: bind b as p and a as q. */
-export interface GemmLaunch extends Launch { swapped: boolean }
+export interface GemmLaunch extends Launch {
+  swapped: boolean;
+}
 
 /** A dimension of the grid, at most (WebGPU's default maxComputeWorkgroupsPerDimension). */
 const maxGroups = 65_535;
 
 /** Folds a count of workgroups into the first two dimensions of the grid. */
 export function foldGroups(count: number): [number, number] {
-  const y = Math.ceil(count / maxGroups);
+  const y = Math.max(1, Math.ceil(count / maxGroups));
   return [Math.ceil(count / y), y];
 }
 
@@ -60,9 +62,10 @@ export function planGemm(g: Gemm, subgroup: SubgroupSize): GemmLaunch {
   const swapped = g.rows < 4 * subgroup && g.cols > g.rows;
   const [n, m] = swapped ? [g.cols, g.rows] : [g.rows, g.cols];
   const [p, q] = swapped ? [g.b, g.a] : [g.a, g.b];
-  const outM = g.out.contiguous !== swapped;                 // is m the contiguous dimension of the output?
+  const outM = g.out.contiguous !== swapped; // is m the contiguous dimension of the output?
   const { rm, cn, ku } = tile(m, n, g.depth, p.contiguous, q.contiguous, subgroup);
-  const heads = g.heads ?? 1, z = (g.batch ?? 1) * heads;
+  const heads = g.heads ?? 1;
+  const z = (g.batch ?? 1) * heads;
   if (z > maxGroups) throw new RangeError(`matmul: ${z} products at once; the grid holds ${maxGroups}.`);
 
   const [x, y] = foldGroups(Math.ceil(m / rm) * Math.ceil(n / (4 * cn * subgroup)));
@@ -70,11 +73,25 @@ export function planGemm(g: Gemm, subgroup: SubgroupSize): GemmLaunch {
   return {
     swapped,
     constants: {
-      SG: subgroup, RM: rm, CN: cn, KU: ku, P_K: p.contiguous, Q_K: q.contiguous, O_M: outM, BIAS: g.bias ?? false,
+      SG: subgroup,
+      RM: rm,
+      CN: cn,
+      KU: ku,
+      P_K: p.contiguous,
+      Q_K: q.contiguous,
+      O_M: outM,
+      BIAS: g.bias ?? false,
       ...loadWidths(p.contiguous, q.contiguous, ku),
     },
     params: {
-      M: m, N: n, K: g.depth, heads, ld_p: p.ld, ld_q: q.ld, ld_o: g.out.ld, alpha: g.alpha ?? 1,
+      M: m,
+      N: n,
+      K: g.depth,
+      heads,
+      ld_p: p.ld,
+      ld_q: q.ld,
+      ld_o: g.out.ld,
+      alpha: g.alpha ?? 1,
       start: [...operands.map((o) => o.start ?? 0), 0],
       batch_stride: [...operands.map((o) => o.batchStride ?? 0), 0],
       head_stride: [...operands.map((o) => o.headStride ?? 0), 0],
@@ -87,16 +104,100 @@ export function planGemm(g: Gemm, subgroup: SubgroupSize): GemmLaunch {
 export function loadWidths(pK: boolean, qK: boolean, ku: number): Record<string, number | string> {
   const width = (contiguous: boolean) => (contiguous ? ku : 4);
   return {
-    P_VEC: `vec${width(pK)}f`, Q_VEC: `vec${width(qK)}f`, P_WIDTH: width(pK), Q_WIDTH: width(qK),
+    P_VEC: `vec${width(pK)}f`,
+    Q_VEC: `vec${width(qK)}f`,
+    P_WIDTH: width(pK),
+    Q_WIDTH: width(qK),
   };
 }
 
 /** Rows a workgroup, vec4f columns a thread, k's a turn. Source: KERNELS.md 7, the table of constants. */
 function tile(m: number, n: number, k: number, pK: boolean, qK: boolean, subgroup: SubgroupSize) {
   const full = subgroup === 4 ? 16 : 32;
-  const rm = m <= 8 ? 8 : m <= 16 ? 16 : full;               // few rows: 8 or 16 beat a half-empty tile by up to 2.3x
-  const outer = !pK && !qK;                                  // the weight gradient's form: no operand has k contiguous
+  const rm = m <= 8 ? 8 : m <= 16 ? 16 : full; // few rows: 8 or 16 beat a half-empty tile by up to 2.3x
+  const outer = !pK && !qK; // the weight gradient's form: no operand has k contiguous
   const cn = outer && subgroup === 8 && n % 64 === 0 ? 2 : 1;
   const ku = outer ? (k % 2 === 0 ? 2 : 1) : subgroup === 4 ? 2 : 4;
   return { rm, cn, ku };
+}
+
+export interface Conv {
+  /** Height and width of the side that the windows slide over: x of conv2d, y of conv_transpose2d; and of the other. */
+  large: readonly [number, number];
+  small: readonly [number, number];
+  largeChannels: number;
+  smallChannels: number;
+  batch: number;
+  kernel: readonly [number, number];
+  stride: readonly [number, number];
+  /** Top and left; bottom and right follow from the sizes. */
+  pad: readonly [number, number];
+  bias?: boolean;
+}
+
+/** conv2d: bindings x (B, large), w (small channels, kh, kw, large channels), bias, y (B, small). */
+export function planConv(g: Conv, subgroup: SubgroupSize): Launch {
+  return convLaunch(g, false, subgroup);
+}
+
+/** conv_transpose2d, or conv2d's input gradient: bindings x = (B, small), the same w, bias, y = (B, large). */
+export function planConvTransposed(g: Conv, subgroup: SubgroupSize): Launch {
+  return convLaunch(g, true, subgroup);
+}
+
+function convLaunch(g: Conv, transposed: boolean, subgroup: SubgroupSize): Launch {
+  const from = transposed ? { size: g.small, channels: g.smallChannels } : { size: g.large, channels: g.largeChannels };
+  const to = transposed ? { size: g.large, channels: g.largeChannels } : { size: g.small, channels: g.smallChannels };
+  const remainders = transposed ? g.stride : ([1, 1] as const); // output pixels of one remainder share their taps
+  const pixels = g.batch * Math.ceil(to.size[0] / remainders[0]) * Math.ceil(to.size[1] / remainders[1]);
+  const { rm, ku } = tile(to.channels, pixels, from.channels, true, !transposed, subgroup);
+  const [x, y] = foldGroups(Math.ceil(to.channels / rm) * Math.ceil(pixels / (4 * subgroup)));
+  const wWidth = transposed ? 4 : ku;
+  return {
+    constants: {
+      SG: subgroup,
+      RM: rm,
+      KU: ku,
+      TRANSPOSED: transposed,
+      BIAS: g.bias ?? false,
+      X_VEC: `vec${ku}f`,
+      W_VEC: `vec${wWidth}f`,
+      W_WIDTH: wWidth,
+    },
+    params: {
+      x_size: from.size,
+      y_size: to.size,
+      kernel: g.kernel,
+      stride: g.stride,
+      pad: g.pad,
+      B: g.batch,
+      K: from.channels,
+      M: to.channels,
+    },
+    workgroups: [x, y, remainders[0] * remainders[1]],
+  };
+}
+
+/** The weight gradient of both: bindings x (B, large), dy (B, small), dw (small channels, kh, kw, large channels). */
+export function planConvWeight(g: Conv, subgroup: SubgroupSize): Launch {
+  // KERNELS.md 4, "weight gradient direct": 2 vec4f's a lane. Measured 2026-11-24, lavapipe, 3x3, batch 8: one where two
+  // leave lanes empty (96 channels at 32x32: 24, not 27 ms); one pixel a turn in short rows (768 at 4x4: 24, not 28 ms).
+  const rm = subgroup === 4 ? 16 : 32;
+  const cn = g.largeChannels % (8 * subgroup) === 0 ? 2 : 1;
+  const ku = subgroup === 4 || g.small[1] < 8 ? 1 : 2;
+  const [x, y] = foldGroups(Math.ceil(g.smallChannels / rm) * Math.ceil(g.largeChannels / (4 * cn * subgroup)));
+  return {
+    constants: { SG: subgroup, RM: rm, CN: cn, KU: ku },
+    params: {
+      x_size: g.large,
+      y_size: g.small,
+      kernel: g.kernel,
+      stride: g.stride,
+      pad: g.pad,
+      B: g.batch,
+      N: g.largeChannels,
+      M: g.smallChannels,
+    },
+    workgroups: [x, y, g.kernel[0] * g.kernel[1]],
+  };
 }

@@ -8,14 +8,18 @@
  */
 fn hair_region(p: vec3f) -> f32 {
   let x = p.x - 0.25 * face.hair_part;
-  let wave = 0.03 * sin(17.0 * p.x + face.seed) + 0.02 * sin(41.0 * p.x + 3.0 * face.seed);
+  let wave = 0.016 * sin(19.0 * p.x + face.seed) + 0.014 * sin(47.0 * p.x + 3.0 * face.seed);
   let top = face.hairline - face.hairline_drop * x * x + face.hairline_temple * bump(abs(p.x) - 0.38, 0.17) + wave * 0.8;
-  let beside = mix(face.hair_front, face.hair_back, smoothstep(0.02, 0.40, p.y)) + 0.06 * sin(9.0 * p.y + face.seed);
+  let throat = 0.6 * ramp(0.60, 0.35, abs(p.x)) * ramp(-0.4, -0.8, p.y);
+  let beside = mix(face.hair_front, face.hair_back, ramp(0.02, 0.40, p.y)) - throat + 0.06 * sin(9.0 * p.y + face.seed);
   return smax(p.y - top, beside - p.z, 0.10);
 }
 
-/** Short hair ends above the nape; long hair hangs. */
-fn hair_end(p: vec3f) -> f32 { return p.y + 0.50 + 1.4 * face.hair_length + 0.03 * sin(23.0 * p.x + face.seed); }
+/** Height above the hair's lower end: short hair stops at the nape and with a sideburn, long hair hangs. */
+fn hair_end(p: vec3f) -> f32 {
+  let burn = 0.36 * ramp(-0.35, 0.0, p.z) * saturate(1.0 - 2.0 * face.hair_length);
+  return p.y + 0.50 - burn + 1.4 * face.hair_length + 0.03 * sin(23.0 * p.x + face.seed);
+}
 
 /** Coarse locks; the fine strands are only shaded (face_shade.wgsl). */
 fn locks(p: vec3f) -> f32 {
@@ -26,24 +30,19 @@ fn locks(p: vec3f) -> f32 {
 }
 
 fn hair_distance(p: vec3f) -> f32 {
-  let region = min(hair_region(p), hair_end(p));
-  let grown = smoothstep(-0.02, face.hair_edge, region);
-  let up = smoothstep(-0.1, 0.9, p.y);
-  let parted = face.hair_part_depth * bump(p.x - face.hair_part, 0.07) * smoothstep(0.2, 0.7, p.y);
-  let thick = mix(face.hair_side, face.hair_top, up) - parted + locks(p) * min(8.0 * face.hair_top, 1.0);
   let lowered = p.y - 0.20 - clamp(p.y - 0.20, -face.hair_length, 0.0);
-  let low = smoothstep(0.2, -0.8, p.y) * min(face.hair_length, 1.0);
+  let low = ramp(0.2, -0.8, p.y) * min(face.hair_length, 1.0);
   let radius = vec3f(face.skull.x, mix(face.skull.y, 0.45, low), face.skull.z);
-  var d = ellipsoid(vec3f(p.x, lowered, p.z + 0.06), radius) - mix(-0.06, thick, grown);
-  d = smin(d, length(p - vec3f(0.0, 1.10 + 0.8 * face.hair_bun, -0.35)) - face.hair_bun, 0.08) ;
-  return d;
-}
+  let scalp = ellipsoid(vec3f(p.x, lowered, p.z + 0.06), radius);
+  let bun = length(p - vec3f(0.0, 1.10 + 0.8 * face.hair_bun, -0.35)) - face.hair_bun;
+  let reach = max(face.hair_side, face.hair_top) + 0.06;
+  if (scalp > reach + 0.25) { return min(scalp - reach, bun); }               // far away the locks do not matter
 
-/** Beard: the skin, thickened on the jaw. Returns the thickness. */
-fn beard_thickness(p: vec3f) -> f32 {
-  let y = p.y - rig.mouth_y;
-  let low = smoothstep(0.05, -0.16, y - 0.5 * abs(p.x) * abs(p.x)) * smoothstep(-0.25, 0.25, p.z);
-  return low;
+  let region = min(hair_region(p), hair_end(p));
+  let grown = ramp(-0.02, face.hair_edge, region);
+  let parted = face.hair_part_depth * bump(p.x - face.hair_part, 0.07) * ramp(0.2, 0.7, p.y);
+  let thick = mix(face.hair_side, face.hair_top, ramp(-0.1, 0.9, p.y)) - parted + locks(p) * min(8.0 * face.hair_top, 1.0);
+  return smin(scalp - mix(-0.06, thick, grown) + 0.4 * ramp(-0.08, -0.5, region), bun, 0.08);   // bare: below the skin
 }
 
 fn cap_dome(p: vec3f) -> f32 {
@@ -55,8 +54,7 @@ fn cap_distance(p: vec3f) -> f32 {
   let dome = smax(abs(cap_dome(p)) - 0.02, edge - p.y, 0.03);
   let b = vec3f(p.x, p.y - 0.56 + 0.28 * p.x * p.x + 0.18 * (p.z - 0.9), p.z - 0.75);
   let brim = max(ellipsoid(b, vec3f(0.72, 0.30, 0.40 + face.cap_brim)), max(abs(b.y) - 0.018, -b.z));
-  let d = select(dome, min(dome, brim), face.cap_brim > 0.0);
-  return select(1e3, d, face.cap_on > 0.5);
+  return select(dome, min(dome, brim), face.cap_brim > 0.0);
 }
 
 /** Distance to the edge of the lenses in their plane (below 0: inside a lens). q: folded. */
@@ -74,8 +72,8 @@ fn glasses_distance(q: vec3f) -> f32 {
   let z = q.z - LENS_Z + 0.35 * q.x * q.x;
   let rim = length(vec2f(lens_edge(q.xy), z));
   let bridge = length(vec2f(max(q.x - 0.11, 0.0), length(vec2f(q.y - 0.03 - 0.04 * bump(q.x, 0.06), z))));
-  let arm = length(vec3f(q.x - 0.70 - 0.03 * (1.0 - q.z), q.y - 0.02, q.z - clamp(q.z, -0.15, 0.86)));
-  return select(1e3, min(min(rim, bridge), arm) - face.glasses, face.glasses > 0.0);
+  let arm = cone(q, vec3f(face.eye_distance + 0.25, 0.02, 0.885), vec3f(face.skull.x + 0.03, 0.02, -0.12), 0.0, 0.0);
+  return min(min(rim, bridge), arm) - face.glasses;
 }
 
 /** Clothes: shoulders and a collar about the neck, in the body's axes. */

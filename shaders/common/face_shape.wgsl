@@ -26,14 +26,14 @@ fn lid_gap(q: vec2f) -> f32 {
   let y = at.y - face.eye_tilt * at.x;
   let arch = 1.0 - u * u;
   let lower = 0.048 * face.eye_open * face.eye_size * (1.0 - 0.6 * face.squint);
-  let upper = mix(0.076 * face.eye_open * face.eye_size + 0.012 * face.brow_raise, 0.006 - lower, face.eye_close);
+  let upper = mix(0.066 * face.eye_open * face.eye_size + 0.012 * face.brow_raise, 0.006 - lower, face.eye_close);
   return max(y - upper * arch * (1.0 - 0.25 * u), -lower * arch - y) * 0.85;
 }
 
 /** Position relative to the line between the lips: (u along the lips, -1 to 1; v above the line; depth behind the ridge). */
 fn lip_frame(q: vec3f) -> vec3f {
   let u = q.x / rig.mouth_width;
-  let line = rig.mouth_y + (0.085 * face.smile - 0.012) * min(u * u, 1.6) - 0.012 * bump(u, 0.35);
+  let line = rig.mouth_y + (0.085 * face.smile + 0.012) * min(u * u, 1.6) - 0.012 * bump(u, 0.35);
   return vec3f(u, q.y - line, rig.mouth_z - 1.15 * q.x * q.x - q.z);
 }
 
@@ -49,10 +49,10 @@ fn nose(q: vec3f, skin: f32) -> f32 {
   let tip = vec3f(0.0, base + 0.075 + face.nose_up, 0.93 + face.nose_out);
   let along = saturate((root.y - q.y) / (root.y - tip.y));
   let bent = vec3f(q.xy, q.z - face.nose_hump * 4.0 * along * (1.0 - along));
-  var d = smin(skin, cone(bent, root, tip, face.nose_bone, face.nose_tip * 0.8), 0.11);
-  d = smin(d, length(q - tip) - face.nose_tip, 0.07);
-  let wing = vec3f(face.nose_width - 0.06, base + 0.05, 0.90 + 0.35 * face.nose_out);
-  d = smin(d, ellipsoid(q - wing, vec3f(0.068, 0.062, 0.09)), 0.06);
+  var d = smin(skin, cone(bent, root, tip, face.nose_bone, face.nose_tip * 0.75), 0.17);
+  d = smin(d, length((q - tip) * vec3f(0.9, 1.0, 1.0)) - face.nose_tip, 0.11);
+  let wing = vec3f(face.nose_width - 0.07, base + 0.055, 0.89 + 0.35 * face.nose_out);
+  d = smin(d, ellipsoid(q - wing, vec3f(0.066, 0.062, 0.10)), 0.10);
   let nostril = vec3f(0.45 * face.nose_width, base - 0.015, 0.92 + 0.68 * face.nose_out);
   return smax(d, -ellipsoid(q - nostril, vec3f(0.036, 0.042, 0.06)), 0.03);
 }
@@ -76,29 +76,32 @@ fn eyes(q: vec3f, skin: f32) -> f32 {
   var d = smax(skin, 0.20 - length(at - vec3f(-0.01, -0.01, 0.355 - face.eye_depth)), 0.16);
   d = smin(d, length(at) - rig.eye_radius - 0.022, 0.05);
   let gap = lid_gap(q.xy);
-  let above = smoothstep(0.0, 0.03, at.y) * smoothstep(0.22, 0.12, abs(at.x));
+  let above = ramp(0.0, 0.03, at.y) * ramp(0.22, 0.12, abs(at.x));
   d += face.lid_crease * bump(gap - 0.040, 0.016) * above;
   return smax(d, -max(gap, 0.6 - q.z), 0.012);
 }
 
 fn ear(q: vec3f) -> f32 {
-  let center = vec3f(face.skull.x + 0.01 + face.ear_out, -0.13, -0.10);
+  let center = vec3f(face.skull.x - 0.005 + face.ear_out, -0.12, -0.10);
   var at = q - center;
-  at = vec3f(at.x + at.z * (0.45 + face.ear_out), at.y, at.z - 0.2 * at.y) / face.ear_size;
-  var d = ellipsoid(at, vec3f(0.075, 0.31, 0.185));
-  d = smax(d, -ellipsoid(at - vec3f(0.075, 0.03, 0.035), vec3f(0.07, 0.20, 0.105)), 0.04);
+  at = vec3f(at.x + at.z * (0.45 + face.ear_out), at.y, (at.z - 0.2 * at.y) / (1.0 + 0.9 * at.y)) / face.ear_size;
+  var d = ellipsoid(at, vec3f(0.07, 0.27, 0.165));
+  d = smax(d, -ellipsoid(at - vec3f(0.07, 0.02, 0.03), vec3f(0.085, 0.18, 0.105)), 0.03);
   return d * face.ear_size;
 }
 
 /** The whole skin. q has its x folded, p has not. */
 fn skin_distance(q: vec3f, p: vec3f) -> f32 {
-  // skull, middle of the face, jaw, chin
-  let chin = vec3f(face.chin_width, rig.chin_y + 0.17, 0.60 + face.chin_forward);
+  // skull, middle of the face, jaw, chin, neck
+  let chin = vec3f(face.chin_width, rig.chin_y + 0.17, 0.66 + face.chin_forward);
   let corner = vec3f(face.jaw_width, -face.face_length + face.jaw_height, 0.02);
   var d = ellipsoid(q - vec3f(0.0, 0.20, -0.06), face.skull);
   d = smin(d, ellipsoid(q - vec3f(0.0, -0.36, 0.33), vec3f(face.skull.x * 0.78, 0.60 * face.face_length, 0.545)), 0.25);
-  d = smin(d, cone(q, corner, chin, 0.14, 0.165), 0.30);
+  d = smin(d, cone(q, corner, chin, 0.115, 0.16), 0.36);
   d = smin(d, length(q - vec3f(0.0, chin.y, chin.z + 0.06)) - 0.15, 0.16);
+
+  let neck = cone(p, vec3f(0.0, -0.45, -0.22), rig.neck_base, face.neck, face.neck + 0.04);
+  if (min(d, neck) > 0.4) { return min(d, neck) - 0.25; }                     // far away the features do not matter
 
   // cheekbones, cheeks, brow, the swelling about the mouth
   let lift = 0.04 * max(face.smile, 0.0);
@@ -110,6 +113,5 @@ fn skin_distance(q: vec3f, p: vec3f) -> f32 {
   d = eyes(q, d);
   d = nose(q, d);
   d = mouth(q, d);
-  d = smin(d, ear(q), 0.04);
-  return smin(d, cone(p, vec3f(0.0, -0.45, -0.22), rig.neck_base, face.neck, face.neck + 0.04), 0.14);
+  return smin(smin(d, ear(q), 0.04), neck, 0.14);
 }

@@ -30,8 +30,15 @@ fn cone(p: vec3f, a: vec3f, b: vec3f, ra: f32, rb: f32) -> f32 {
   return length(p - a - ab * h) - mix(ra, rb, h);
 }
 
-/** A bump of height 1 at x = 0 that has fallen to 1 / e at |x| = width. */
+/** A bump of height 1 at x = 0, down to 1 / e at |x| = width and to 0 at 1.6 width. */
 fn bump(x: f32, width: f32) -> f32 {
   let u = x / width;
-  return exp(-u * u);
+  let h = max(1.0 - 0.393 * u * u, 0.0);
+  return h * h;
+}
+
+/** 0 before a, 1 past b, smooth between; b may lie below a, where the builtin smoothstep need not work. */
+fn ramp(a: f32, b: f32, x: f32) -> f32 {
+  let t = saturate((x - a) / (b - a));
+  return t * t * (3.0 - 2.0 * t);
 }

@@ -1,5 +1,14 @@
 import { expect, test } from "vitest";
-import { fnv1a, normalArray, philox4x32, type Rng, random, uniformArray, words } from "../../engine/random.js";
+import {
+  fnv1a,
+  normalArray,
+  philox4x32,
+  type Rng,
+  random,
+  toUniform,
+  uniformArray,
+  words,
+} from "../../engine/random.js";
 
 const hex = (text: string) => text.split(" ").map((word) => Number.parseInt(word, 16));
 
@@ -25,6 +34,7 @@ test("why: a stream is a function of its path alone", () => {
   const draw = (rng: Rng) => [rng.uniform(), rng.normal(), ...rng.normals(5), rng.integer(0, 10), ...rng.key()];
   expect(draw(random(7, "noise", 3))).toEqual(draw(random(7, "noise", 3)));
   const paths = [random(7), random(8), random(7, 3), random(7, "3"), random(7, "a", "b"), random(7, "b", "a")];
+  paths.push(random(7, fnv1a("a")), random(7, fnv1a("a") + 2 ** 32), random(7, "a"));
   paths.push(random(7, "ab"), random(7, 3, 0), random(-7), random(7 + 2 ** 32), random(7, -3));
   expect(new Set(paths.map((rng) => rng.key().join())).size).toBe(paths.length);
 });
@@ -34,6 +44,7 @@ test("why: drawing an array does not move the single numbers, nor the other way 
   const b = random(1);
   a.normals(100);
   expect(a.uniform()).toBe(b.uniform());
+  expect(random(1).uniform()).not.toBe(toUniform(random(1).key()[0]));
   for (let i = 0; i < 9; i++) a.uniform();
   b.normals(100);
   expect(a.key()).toEqual(b.key());

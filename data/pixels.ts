@@ -1,0 +1,75 @@
+// A set of face images in memory: 8-bit pixels with an identity each, and the order in which training visits them.
+
+import { ShapeError } from "../engine/errors.js";
+import { random } from "../engine/random.js";
+import { type Tensor, tensor } from "../engine/tensor.js";
+
+export interface PixelSet {
+  /** (N, 3, size, size), RGB. */
+  readonly pixels: Uint8Array;
+  readonly size: number;
+  /** The identity of each image: 0 .. identities - 1. */
+  readonly labels: Uint32Array;
+  /** The name of each identity (a folder's name). */
+  readonly names: readonly string[];
+}
+
+/** Images `indices` as a tensor (B, 3, size, size) in [-1, 1]; mirrored where `flip` says so. */
+export function imageBatch(set: PixelSet, indices: ArrayLike<number>, flip?: ArrayLike<number>): Tensor {
+  const { size, pixels } = set;
+  const plane = size * size;
+  const out = new Float32Array(indices.length * 3 * plane);
+  for (let b = 0; b < indices.length; b++) {
+    const from = indices[b]! * 3 * plane;
+    const to = b * 3 * plane;
+    if (from + 3 * plane > pixels.length) throw new ShapeError(`Image ${indices[b]} is past the set's ${set.labels.length}.`);
+    if (!flip?.[b]) for (let i = 0; i < 3 * plane; i++) out[to + i] = pixels[from + i]! / 127.5 - 1;
+    else
+      for (let row = 0; row < 3 * size; row++)
+        for (let x = 0; x < size; x++) out[to + row * size + x] = pixels[from + row * size + size - 1 - x]! / 127.5 - 1;
+  }
+  return tensor(out, [indices.length, 3, size, size]);
+}
+
+/** The labels of images `indices` as a u32 tensor (B). */
+export const labelBatch = (set: PixelSet, indices: ArrayLike<number>): Tensor =>
+  tensor(Uint32Array.from(indices, (i) => set.labels[i]!), [indices.length], "u32");
+
+/** [-1, 1] to 8 bits, as the official sampler writes images: value * 255 + 0.5, clamped, truncated (SPEC of the PNGs). */
+export function toBytes(values: ArrayLike<number>): Uint8Array {
+  const out = new Uint8Array(values.length);
+  for (let i = 0; i < values.length; i++) out[i] = Math.min(255, Math.max(0, ((values[i]! + 1) / 2) * 255 + 0.5));
+  return out;
+}
+
+/**
+ * The images of training step `step`: each epoch is one permutation keyed by (seed, epoch), the last partial batch joined to the
+ * next epoch's first images. A pure function of its arguments, so that a resumed run sees the same order.
+ */
+export function batchIndices(count: number, batch: number, seed: number, step: number): Uint32Array {
+  const out = new Uint32Array(batch);
+  const first = step * batch;
+  let order: Uint32Array = new Uint32Array();
+  for (let i = 0, epoch = -1; i < batch; i++) {
+    const at = first + i;
+    if (Math.floor(at / count) !== epoch) {
+      epoch = Math.floor(at / count);
+      order = random(seed, "epoch", epoch).permutation(count);
+    }
+    out[i] = order[at % count]!;
+  }
+  return out;
+}
+
+/** The images whose identity `wanted` accepts, labels renumbered from 0. */
+export function subset(set: PixelSet, wanted: (identity: number) => boolean): PixelSet {
+  const keptIds = set.names.map((_, id) => id).filter(wanted);
+  const renumbered = new Map(keptIds.map((id, i) => [id, i]));
+  const kept = [...set.labels.keys()].filter((i) => renumbered.has(set.labels[i]!));
+  const bytes = 3 * set.size * set.size;
+  const pixels = new Uint8Array(kept.length * bytes);
+  kept.forEach((i, k) => {
+    pixels.set(set.pixels.subarray(i * bytes, (i + 1) * bytes), k * bytes);
+  });
+  return { pixels, size: set.size, labels: Uint32Array.from(kept, (i) => renumbered.get(set.labels[i]!)!), names: keptIds.map((id) => set.names[id]!) };
+}

@@ -1,0 +1,184 @@
+// Sums, means and maxima over dimensions, and their gradients.
+//
+//   y = scale * sum over the reduced dimensions of x        dx = scale * dy, repeated along them
+//   y = max over one dimension                              dx = dy at the first maximum, 0 elsewhere
+//
+// A tensor in memory is a row of dimensions; neighbours that are both reduced or both kept are one. What is left are steps
+// (O, R, I) -> (O, I), taken from the last to the first; the way back takes them from the first to the last.
+
+import { device } from "../device.js";
+import { ShapeError } from "../errors.js";
+import { toLayout } from "../layout.js";
+import { scope } from "../scope.js";
+import { kernel } from "../shader.js";
+import { record } from "../tape.js";
+import { empty, type Layout, sameShape, type Shape, show, sizeOf, type Tensor } from "../tensor.js";
+
+const sumRow = kernel("sum"); //             x -> y     a workgroup a row
+const sumColumns = kernel("sum_columns"); // x -> y     a thread a column
+const expand = kernel("expand"); //          x -> y
+const maxForward = kernel("max"); //         x -> y, index
+const maxBackward = kernel("max_backward"); // dy, index -> dx
+
+/** One reduction in memory: (outer, rows, inner) -> (outer, inner). */
+interface Step {
+  outer: number;
+  rows: number;
+  inner: number;
+}
+
+/**
+ * The sum over `dims` (all by default): PyTorch's `x.sum(dims, keepdim)`. A full sum has shape (1).
+ *
+ * @param x     (...), either layout; the result is channels_last where x is and C is kept with `keepdim`
+ * @throws      ShapeError if x lacks one of `dims`
+ */
+export function sum(x: Tensor, dims?: number | readonly number[], keepdim = false): Tensor {
+  return scaledSum(x, dims, keepdim, () => 1);
+}
+
+/** The mean over `dims` (all by default). See `sum`. */
+export function mean(x: Tensor, dims?: number | readonly number[], keepdim = false): Tensor {
+  return scaledSum(x, dims, keepdim, (count) => 1 / count);
+}
+
+/**
+ * Undoes broadcasting: sums x over the dimensions in which `shape` has 1 or nothing, for gradient rules. Records nothing.
+ * `x` itself where there is nothing to sum and nothing to rename.
+ */
+export function sumTo(x: Tensor, shape: Shape): Tensor {
+  const missing = x.shape.length - shape.length;
+  const wanted = [...new Array<number>(Math.max(missing, 0)).fill(1), ...shape];
+  if (missing < 0 || wanted.some((n, i) => n !== x.shape[i] && n !== 1)) {
+    throw new ShapeError(`sumTo: ${show(x)} is no broadcast of ${show(shape)}.`);
+  }
+  const dims = wanted.flatMap((n, i) => (n === x.shape[i] ? [] : [i]));
+  if (!dims.length && !missing) return x;
+  return scope(() => reshaped(reduceSum(x, dims, 1), shape));
+}
+
+/**
+ * The largest value along `dim`; its gradient goes to the first one.
+ *
+ * @returns     x's shape without `dim`, plain
+ */
+export function max(x: Tensor, dim = -1): Tensor {
+  const [d] = wrap(x, dim) as [number];
+  const shape = orOne(x.shape.filter((_, i) => i !== d));
+  const from = toLayout(x, "plain");
+  const step = { outer: sizeOf(x.shape.slice(0, d)), rows: x.dim(d), inner: sizeOf(x.shape.slice(d + 1)) };
+  if (!step.rows) throw new ShapeError(`max: x is ${show(x)}; an empty dimension has no maximum.`);
+  const threads = step.outer * step.inner;
+
+  const y = empty(shape);
+  const index = empty(shape, "u32");
+  maxForward.run({ x: from, y, index }, { ...step }, { workgroups: Math.ceil(threads / 64) });
+
+  return record(y, { inputs: [x], saved: [index] }, (dy) => {
+    const dx = empty(x.shape);
+    maxBackward.run({ dy, index, dx }, { ...step }, { workgroups: Math.ceil(dx.size / 64) });
+    return [dx];
+  });
+}
+
+function scaledSum(x: Tensor, given: number | readonly number[] | undefined, keepdim: boolean, scaleOf: (count: number) => number): Tensor {
+  const dims = given === undefined ? x.shape.map((_, i) => i) : wrap(x, given);
+  const scale = scaleOf(dims.reduce((n, d) => n * x.dim(d), 1));
+  const shape = keepdim ? x.shape.map((n, i) => (dims.includes(i) ? 1 : n)) : orOne(x.shape.filter((_, i) => !dims.includes(i)));
+  const y = scope(() => {
+    const kept = reduceSum(x, dims, scale);
+    return keepdim ? kept : reshaped(kept, shape);
+  });
+  const { shape: full, layout } = x;
+  return record(y, { inputs: [x] }, (dy) => [spread(dy, full, layout, dims, scale)]);
+}
+
+const orOne = (shape: Shape): Shape => (shape.length ? shape : [1]);
+
+/** Dimensions counted from the front, once each. */
+function wrap(x: Tensor, dims: number | readonly number[]): number[] {
+  const rank = x.shape.length;
+  return [dims].flat().map((d) => {
+    if (d < -rank || d >= rank) throw new ShapeError(`${show(x)} has no dimension ${d}.`);
+    return d < 0 ? d + rank : d;
+  });
+}
+
+/** The same values under another shape, in PyTorch's order. */
+function reshaped(x: Tensor, shape: Shape): Tensor {
+  // With one channel or one pixel both layouts are the same memory.
+  const pixels = sizeOf(x.shape.slice(2));
+  return (pixels === 1 ? x : toLayout(x, "plain")).alias(shape, "plain");
+}
+
+/** The steps that reduce `dims`, in memory order. */
+function stepsOf(shape: Shape, layout: Layout, dims: readonly number[]): Step[] {
+  const order = shape.map((_, i) => i);
+  if (layout === "channels_last") order.push(...order.splice(1, 1));
+  const steps: Step[] = [];
+  let inner = 1; // product of the kept dimensions behind
+  for (let at = order.length - 1; at >= 0; ) {
+    let rows = 1;
+    while (at >= 0 && (dims.includes(order[at]!) || shape[order[at]!] === 1)) rows *= shape[order[at--]!]!;
+    if (rows !== 1) steps.push({ outer: sizeOf(order.slice(0, at + 1).map((d) => shape[d]!)), rows, inner });
+    while (at >= 0 && !dims.includes(order[at]!)) inner *= shape[order[at--]!]!;
+  }
+  return steps;
+}
+
+/** Sums x over dims; the result keeps them as 1, and keeps channels_last if C is not among them. */
+function reduceSum(x: Tensor, dims: readonly number[], scale: number): Tensor {
+  const shape = x.shape.map((n, i) => (dims.includes(i) ? 1 : n));
+  const layout = x.layout === "channels_last" && shape[1] === x.shape[1] ? "channels_last" : "plain";
+  const steps = stepsOf(x.shape, x.layout, dims);
+  if (!steps.length && scale === 1) return x.alias(shape, layout);
+  if (!steps.length) steps.push({ outer: x.size, rows: 1, inner: 1 });
+  return scope(() => steps.reduce((from, step, i) => sumStep(from, step, i ? 1 : scale), x).alias(shape, layout));
+}
+
+/** x (O, R, I) summed over R. The plan: enough threads for the device, each with a run of rows, then one more call. */
+function sumStep(x: Tensor, { outer, rows, inner }: Step, scale: number): Tensor {
+  if (device().family === "tiled" && inner === 1) return sumRows(x, outer, rows, scale);
+  if (inner === 1 && rows % 4 === 0 && rows > 4) {
+    return scope(() => sumStep(sumStep(x, { outer, rows: rows / 4, inner: 4 }, scale), { outer, rows: 4, inner: 1 }, 1));
+  }
+  const broadcast = device().family === "broadcast";
+  const WORKGROUP = broadcast ? 16 : 64;
+  const T = inner % 4 ? "f32" : "vec4f";
+  const columns = outer * (inner % 4 ? inner : inner / 4);
+  // 1,024 threads fill two cores (KERNELS 6); a GPU wants sixteen times as many.
+  const wanted = Math.min(Math.ceil((broadcast ? 1024 : 16384) / Math.max(columns, 1)), Math.ceil(rows / 32));
+  const run = Math.ceil(rows / Math.max(wanted, 1)) || 1;
+  const chunks = Math.ceil(rows / run) || 1;
+  const y = empty([outer, chunks, inner]);
+  const params = { outer, rows, inner: inner % 4 ? inner : inner / 4, chunks, run, scale };
+  sumColumns.run({ x, y }, params, { workgroups: Math.ceil((columns * chunks) / WORKGROUP), constants: { T, WORKGROUP } });
+  return chunks === 1 ? y : sumStep(y, { outer, rows: chunks, inner }, 1);
+}
+
+/** Workgroups a row, for GPUs: chunks of 16,384 columns, then one more call. */
+function sumRows(x: Tensor, rows: number, cols: number, scale: number): Tensor {
+  const run = 16384;
+  const chunks = Math.max(1, Math.ceil(cols / run));
+  const y = empty([rows, chunks]);
+  const launch = { workgroups: rows * chunks, constants: { WORKGROUP: cols > 64 ? 256 : 64 } };
+  sumRow.run({ x, y }, { rows, cols, chunks, run, scale }, launch);
+  return chunks === 1 ? y : sumRows(y, rows, chunks, 1);
+}
+
+/** The gradient of a scaled sum: dy repeated along the summed dimensions, in x's layout. */
+function spread(dy: Tensor, shape: Shape, layout: Layout, dims: readonly number[], scale: number): Tensor {
+  const kept = shape.map((n, i) => (dims.includes(i) ? 1 : n));
+  const keepsLayout = layout === "channels_last" && kept[1] === shape[1];
+  const from = toLayout(sameShape(dy.shape, kept) ? dy : toLayout(dy, "plain").alias(kept), keepsLayout ? "channels_last" : "plain");
+  const steps = stepsOf(shape, layout, dims).reverse();
+  if (!steps.length) steps.push({ outer: dy.size, rows: 1, inner: 1 });
+  const last = steps.length - 1;
+  return steps.reduce((x, step, i) => repeat(x, step, i === last ? scale : 1), from).alias(shape, layout);
+}
+
+function repeat(x: Tensor, { outer, rows, inner }: Step, scale: number): Tensor {
+  const y = empty([outer, rows, inner]);
+  expand.run({ x, y }, { n: y.size, rows, inner, scale }, { workgroups: Math.ceil(y.size / 256) });
+  return y;
+}

@@ -1,0 +1,316 @@
+// The UNet that predicts the noise in a latent, given the time step and an identity's context (paper, section 3.2; the layers
+// are those of IDiff-Face with a learned empty context).
+//
+//   eps = final(SiLU(norm(up(middle(down(image_proj(x)))))))        every block also sees tau(t), attention also the context
+//
+// A skip is the output of image_proj and of every module on the way down; each block on the way up takes one back.
+
+import { Conv2d, ConvTranspose2d, constant, GroupNorm, Linear, Module, normal, Parameter } from "../engine/nn.js";
+import { add } from "../engine/ops/binary.js";
+import { cat } from "../engine/ops/cat.js";
+import { dropout } from "../engine/ops/dropout.js";
+import { selectRows } from "../engine/ops/select.js";
+import { silu } from "../engine/ops/unary.js";
+import type { Rng } from "../engine/random.js";
+import { scope } from "../engine/scope.js";
+import { type Tensor, tensor, zeros } from "../engine/tensor.js";
+import { AttentionBlock, type AttentionOptions, type AttentionResult, heatmap, type Source } from "./attention.js";
+import { TimeEmbedding } from "./time_embedding.js";
+
+/** The official configuration, with its names. */
+export interface UNetConfig {
+  input_channels: number;
+  initial_channels: number;
+  /** Each multiplies the width of the level before. */
+  channel_multipliers: readonly number[];
+  /** One for each level. */
+  is_attention: readonly boolean[];
+  /** -1: as many as attention_head_channels allows. */
+  attention_heads: number;
+  attention_head_channels: number;
+  n_blocks_per_resolution: number;
+  context_input_channels: number;
+  context_channels: number;
+  /** False (IDiff-Face): the empty context is zeros and no parameter. */
+  learn_empty_context: boolean;
+  /** Of single elements of the projected context, in training. */
+  context_dropout_probability: number;
+  /** Of whole rows that get the empty context, in training. */
+  unconditioned_probability: number;
+}
+
+export interface UNetOptions {
+  /** With it the context is dropped out as in training; without it the net evaluates. */
+  rng?: Rng;
+  /** Training: row 0 always gets the empty context, as in the official code. Default true. */
+  maskFirstSample?: boolean;
+  /** One a row; rows with 0 or false get the empty context. */
+  conditionFlag?: ArrayLike<number | boolean>;
+  /** Attention of another pass, its raw logits by map index (the official form). */
+  selfMaps?: readonly (Tensor | undefined)[];
+  crossMaps?: readonly (Tensor | undefined)[];
+  /** Attention of other rows of this batch: row r takes the part of row rows[r] (rows[r] = r changes nothing). */
+  selfRows?: ArrayLike<number>;
+  crossRows?: ArrayLike<number>;
+  /** Return the raw logits. */
+  maps?: boolean;
+  /** Return the summary of the cross-attention. */
+  heat?: boolean;
+}
+
+export interface UNetResult {
+  eps: Tensor;
+  /** By map index: one for each block down, the middle, and each block up; undefined for blocks without attention. */
+  selfMaps: (Tensor | undefined)[];
+  crossMaps: (Tensor | undefined)[];
+  /** (B, 32, 32) in 0..1. */
+  heat?: Tensor;
+}
+
+/** A residual block whose second normalisation is scaled and shifted by the time. */
+class ResBlock extends Module {
+  readonly norm1: GroupNorm;
+  readonly conv1: Conv2d;
+  readonly time_emb: { 1: Linear };
+  readonly scale_emb: Linear;
+  readonly shift_emb: Linear;
+  readonly norm2: { norm: GroupNorm };
+  readonly conv2: Conv2d;
+  readonly shortcut: Conv2d | undefined;
+
+  constructor(inputs: number, outputs: number, timeChannels: number) {
+    super();
+    this.norm1 = new GroupNorm(32, inputs);
+    this.conv1 = new Conv2d(inputs, outputs, 3, { padding: 1 });
+    this.time_emb = { 1: new Linear(timeChannels, outputs) };
+    this.scale_emb = new Linear(outputs, outputs);
+    this.shift_emb = new Linear(outputs, outputs);
+    this.norm2 = { norm: new GroupNorm(32, outputs) };
+    this.conv2 = new Conv2d(outputs, outputs, 3, { padding: 1, init: constant(0) });
+    if (inputs !== outputs) this.shortcut = new Conv2d(inputs, outputs, 1);
+  }
+
+  /** x: (B, inputs, H, W); siluTau: SiLU(tau), (B, timeChannels) */
+  forward(x: Tensor, siluTau: Tensor): Tensor {
+    const h = this.conv1.forward(this.norm1.forward(x, { silu: true }));
+    const e = this.time_emb[1].forward(siluTau);
+    const [scale, shift] = [this.scale_emb.forward(e), this.shift_emb.forward(e)];
+    const out = this.conv2.forward(this.norm2.norm.forward(h, { silu: true, scale, shift }));
+    return add(out, this.shortcut?.forward(x) ?? x);
+  }
+}
+
+/** What every block of a forward pass is given. */
+interface Pass {
+  siluTau: Tensor;
+  context: Tensor;
+  attention: AttentionOptions;
+}
+
+/** A block on the way down or up. */
+class Block extends Module {
+  readonly res: ResBlock;
+  readonly attn: AttentionBlock | undefined;
+
+  constructor(inputs: number, outputs: number, timeChannels: number, attn: AttentionBlock | undefined) {
+    super();
+    this.res = new ResBlock(inputs, outputs, timeChannels);
+    this.attn = attn;
+  }
+
+  forward(x: Tensor, { siluTau, context, attention }: Pass): AttentionResult {
+    const y = this.res.forward(x, siluTau);
+    return this.attn?.forward(y, context, attention) ?? { y };
+  }
+}
+
+class Middle extends Module {
+  readonly res1: ResBlock;
+  readonly attn: AttentionBlock;
+  readonly res2: ResBlock;
+
+  constructor(channels: number, timeChannels: number, attn: AttentionBlock) {
+    super();
+    this.res1 = new ResBlock(channels, channels, timeChannels);
+    this.attn = attn;
+    this.res2 = new ResBlock(channels, channels, timeChannels);
+  }
+
+  forward(x: Tensor, { siluTau, context, attention }: Pass): AttentionResult {
+    const attended = this.attn.forward(this.res1.forward(x, siluTau), context, attention);
+    return { ...attended, y: this.res2.forward(attended.y, siluTau) };
+  }
+}
+
+class Downsample extends Module {
+  readonly conv: Conv2d;
+
+  constructor(channels: number) {
+    super();
+    this.conv = new Conv2d(channels, channels, 3, { stride: 2, padding: 1 });
+  }
+}
+
+class Upsample extends Module {
+  readonly conv: ConvTranspose2d;
+
+  constructor(channels: number) {
+    super();
+    this.conv = new ConvTranspose2d(channels, channels, 4, { stride: 2, padding: 1 });
+  }
+}
+
+export class UNet extends Module {
+  readonly empty_context_embedding: Parameter | undefined;
+  readonly image_proj: Conv2d;
+  readonly time_emb: TimeEmbedding;
+  readonly context_emb: Linear;
+  readonly down: (Block | Downsample)[] = [];
+  readonly middle: Middle;
+  readonly up: (Block | Upsample)[] = [];
+  readonly norm: GroupNorm;
+  readonly final: Conv2d;
+
+  constructor(readonly config: UNetConfig) {
+    super();
+    const { input_channels, initial_channels, channel_multipliers, n_blocks_per_resolution: blocks } = config;
+    const { context_channels, attention_heads, attention_head_channels } = config;
+    const timeChannels = 4 * initial_channels;
+    const attention = (channels: number): AttentionBlock => {
+      const heads = attention_heads > 0 ? attention_heads : channels / attention_head_channels;
+      return new AttentionBlock(channels, heads, context_channels);
+    };
+    const block = (inputs: number, outputs: number, level: number): Block =>
+      new Block(inputs, outputs, timeChannels, config.is_attention[level] ? attention(outputs) : undefined);
+
+    if (config.learn_empty_context) this.empty_context_embedding = new Parameter([context_channels], normal(1));
+    this.image_proj = new Conv2d(input_channels, initial_channels, 3, { padding: 1 });
+    this.time_emb = new TimeEmbedding(timeChannels);
+    this.context_emb = new Linear(config.context_input_channels, context_channels);
+
+    let width = initial_channels;
+    const skips = [width];
+    channel_multipliers.forEach((multiplier, level) => {
+      for (let n = 0; n < blocks; n++) {
+        const outputs = n === 0 ? width * multiplier : width;
+        this.down.push(block(width, outputs, level));
+        width = outputs;
+        skips.push(width);
+      }
+      if (level === channel_multipliers.length - 1) return;
+      this.down.push(new Downsample(width));
+      skips.push(width);
+    });
+    this.middle = new Middle(width, timeChannels, attention(width));
+    for (let level = channel_multipliers.length - 1; level >= 0; level--) {
+      for (let n = 0; n <= blocks; n++) {
+        const outputs = n === blocks ? width / channel_multipliers[level]! : width;
+        this.up.push(block(width + skips.pop()!, outputs, level));
+        width = outputs;
+      }
+      if (level > 0) this.up.push(new Upsample(width));
+    }
+    this.norm = new GroupNorm(32, width);
+    this.final = new Conv2d(width, input_channels, 3, { padding: 1, init: constant(0) });
+  }
+
+  /**
+   * The predicted noise.
+   *
+   * @param x         (B, input_channels, H, W), the noisy latent
+   * @param t         its step 0..999, one for each row or one for all
+   * @param context   (B, context_input_channels), L2-normalised; null: the empty context for every row
+   * @returns         x's shape
+   */
+  forward(x: Tensor, t: ArrayLike<number> | number, context: Tensor | null, options: UNetOptions = {}): Tensor {
+    return this.run(x, t, context, options).eps;
+  }
+
+  /** forward, with the maps that the options ask for. */
+  run(x: Tensor, t: ArrayLike<number> | number, context: Tensor | null, options: UNetOptions = {}): UNetResult {
+    return scope(() => {
+      const B = x.dim(0);
+      const steps = typeof t === "number" ? new Array<number>(B).fill(t) : t;
+      const siluTau = scope(() => silu(this.time_emb.forward(steps)));
+      const walk = new Walk(siluTau, scope(() => this.project(B, context, options)), options);
+
+      let h = this.image_proj.forward(x);
+      const skips = [h];
+      for (const module of this.down) {
+        h = module instanceof Block ? walk.through(module, h) : module.conv.forward(h);
+        skips.push(h);
+      }
+      h = walk.through(this.middle, h);
+      for (const module of this.up) {
+        const before = h;
+        if (module instanceof Block) {
+          const skip = skips.pop()!;
+          h = walk.through(module, before, skip);
+          skip.dispose();
+        } else h = module.conv.forward(before);
+        before.dispose();
+      }
+      const eps = scope(() => this.final.forward(this.norm.forward(h, { silu: true })));
+      const { selfMaps, crossMaps } = walk;
+      return { eps, selfMaps, crossMaps, ...(options.heat && { heat: scope(() => heatmap(walk.heats)) }) };
+    });
+  }
+
+  /** The context each row attends to, (B, context_channels). */
+  private project(B: number, context: Tensor | null, options: UNetOptions): Tensor {
+    const blank = zeros([B, this.config.context_channels]);
+    const empty = this.empty_context_embedding ? add(blank, this.empty_context_embedding.value) : blank;
+    if (!context) return empty;
+    let c = this.context_emb.forward(context);
+    const { rng, maskFirstSample = true, conditionFlag } = options;
+    const { context_dropout_probability, unconditioned_probability } = this.config;
+    if (rng && context_dropout_probability > 0) c = dropout(c, context_dropout_probability, rng);
+    if (rng && unconditioned_probability > 0) {
+      const unconditioned = rng.bernoulli(unconditioned_probability, B);
+      if (maskFirstSample) unconditioned[0] = 1;
+      c = selectRows(rows(unconditioned), empty, c);
+    }
+    return conditionFlag ? selectRows(rows(conditionFlag), c, empty) : c;
+  }
+}
+
+/** One forward pass over the blocks: counts them, hands each its part of the injected attention, collects what they return. */
+class Walk {
+  readonly selfMaps: (Tensor | undefined)[] = [];
+  readonly crossMaps: (Tensor | undefined)[] = [];
+  readonly heats: Tensor[] = [];
+  private readonly selfRows: Tensor | undefined;
+  private readonly crossRows: Tensor | undefined;
+
+  constructor(
+    private readonly siluTau: Tensor,
+    private readonly context: Tensor,
+    private readonly options: UNetOptions,
+  ) {
+    this.selfRows = options.selfRows && rows(options.selfRows);
+    this.crossRows = options.crossRows && rows(options.crossRows);
+  }
+
+  /** The block's output; `skip` is joined to x first. Everything in between is freed here. */
+  through(block: Block | Middle, x: Tensor, skip?: Tensor): Tensor {
+    const { maps, heat, selfMaps, crossMaps } = this.options;
+    const index = this.selfMaps.length;
+    const attention: AttentionOptions = {
+      self: sourceOf(selfMaps?.[index], this.selfRows),
+      cross: sourceOf(crossMaps?.[index], this.crossRows),
+      maps: maps ?? false,
+      heat: heat ?? false,
+    };
+    const pass = { siluTau: this.siluTau, context: this.context, attention };
+    const result = scope(() => block.forward(skip ? cat([x, skip], 1) : x, pass));
+    this.selfMaps.push(result.selfMap);
+    this.crossMaps.push(result.crossMap);
+    if (result.heat) this.heats.push(result.heat);
+    return result.y;
+  }
+}
+
+const sourceOf = (logits: Tensor | undefined, rows: Tensor | undefined): Source => (logits ? { logits } : rows && { rows });
+
+/** Flags or row numbers on the GPU, u32. */
+const rows = (values: ArrayLike<number | boolean>): Tensor => tensor(Uint32Array.from(values, Number), [values.length], "u32");

@@ -1,0 +1,98 @@
+// The starter behind every npm script: installs what is missing, bundles, runs. Plain JavaScript, because Node 20 runs no TypeScript,
+// and without imports outside Node, because nothing is installed yet when a fresh clone calls it.
+//
+//   node setup.mjs uiface demo --smoke      node setup.mjs vitest run      node setup.mjs bench
+
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(fileURLToPath(import.meta.url));
+const [command = "uiface", ...args] = process.argv.slice(2);
+
+/** Commands that are our own programs: bundled from this file, then run by Node. */
+const programs = {
+  uiface: "bin/uiface.ts",
+  parity: "test/parity/main.ts",
+  mutants: "test/mutants/main.ts",
+  bench: "bench/main.ts",
+  size: "tools/size.ts",
+};
+
+checkNode();
+await install();
+if (command in programs) await bundle();
+process.exit(await run(commandLine()));
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  if (major > 20 || (major === 20 && minor >= 19)) return;
+  console.error(`uiface needs Node 20.19 or newer; this is ${process.versions.node}.`);
+  process.exit(2);
+}
+
+/** npm ci, when node_modules is missing or was made from another lock file. No package's install script runs. */
+async function install() {
+  const lock = readFileSync(join(root, "package-lock.json"), "utf8");
+  const stamp = join(root, "node_modules", ".uiface-lock");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
+  console.error("Installing packages (once) ...");
+  const flags = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+  const npm = process.env.npm_execpath;
+  if ((await run(npm ? [process.execPath, npm, ...flags] : ["npm", ...flags])) !== 0) {
+    console.error("The installation failed: see npm's message above. Nothing else was changed.");
+    process.exit(1);
+  }
+  writeFileSync(stamp, lock);
+}
+
+async function bundle() {
+  const { build } = await import("esbuild");
+  await build({
+    absWorkingDir: root,
+    entryPoints: Object.fromEntries(Object.entries(programs).filter(([, file]) => existsSync(join(root, file)))),
+    outdir: "dist",
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    packages: "external",
+    sourcemap: true,
+    logLevel: "warning",
+  });
+}
+
+function commandLine() {
+  if (command in programs) return [process.execPath, "--enable-source-maps", join(root, "dist", `${command}.mjs`), ...args];
+  return [process.execPath, ...binOf(command), ...args];
+}
+
+/** The JavaScript file behind a development tool, run by this Node rather than by whichever the PATH has. */
+function binOf(tool) {
+  const packages = { vitest: "vitest", tsc: "typescript", biome: "@biomejs/biome" };
+  const name = packages[tool];
+  if (!name) {
+    console.error(`setup.mjs knows ${[...Object.keys(programs), ...Object.keys(packages)].join(", ")}; not "${command}".`);
+    process.exit(2);
+  }
+  const { bin } = JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8"));
+  return [join(root, "node_modules", name, typeof bin === "string" ? bin : bin[tool])];
+}
+
+/** Runs to the end and returns the exit code. Ctrl-C goes to the whole group: the program saves and ends, and we wait for it. */
+function run([file, ...rest]) {
+  const cwd = file === process.execPath && rest[0]?.startsWith("--enable") ? (process.env.INIT_CWD ?? process.cwd()) : root;
+  const child = spawn(file, rest, { cwd, stdio: "inherit" });
+  process.on("SIGINT", () => {});
+  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  return new Promise((resolve) => {
+    child.on("error", (error) => {
+      console.error(`${file} could not be started: ${error.message}`);
+      resolve(1);
+    });
+    child.on("exit", (code, signal) => resolve(code ?? (signal === "SIGINT" ? 130 : signal === "SIGTERM" ? 143 : 1)));
+  });
+}

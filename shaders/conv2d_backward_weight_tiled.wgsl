@@ -1,0 +1,171 @@
+// conv2d_backward_weight_tiled   dw[m, tap, n] = sum over output pixels o of dy[o, m] x[o stride - pad + tap, n]
+//                    for GPUs: matmul_tiled's form for dw = dy^T x, with a gathered p
+//
+// As a matmul        N' = taps x N with the channels inside, M = output channels, depth = output pixels of all images:
+//                    p[(tap, n), o] = x[o stride - pad + tap, n], 0 in the padding     q[m, o] = dy[o, m]
+// Shapes             x: (B, Hx, Wx, N)   dy: (B, Hy, Wy, M)   dw: (M, kh, kw, N)     N, M multiples of 4
+//                    For conv_transpose2d call it with x and dy exchanged: its weight is (its input channels, kh, kw, ...).
+// One workgroup      owns TN of the taps x N by TM channels of M, at z = split.
+// One thread         owns RN x RM outputs, and carries BLOCKS blocks from memory to the tile (common/tile.wgsl). N is a
+//                    multiple of 4, so a block lies in one tap; its four pixels follow each other. The loads of the next
+//                    tile are issued before the multiplications of this one.
+// Traffic            x taps * M / TM times, dy taps * N / TN times, dw SPLITS times.
+// Split K            few weights meet many pixels (96 x 864 outputs, 65,536 deep): SPLITS workgroups share an output tile's
+//                    pixels; each writes its own dw, one after the other, and sum_splits.wgsl adds them in order.
+// Numerics           f32, pixels in order within a split: same input, same bits.
+// Forward            conv2d_tiled.wgsl       Host  engine/ops/tiled_plan.ts
+
+const TN: u32 = 64u;             // (tap, channel) pairs a workgroup
+const TM: u32 = 64u;             // channels of M a workgroup
+const TK: u32 = 16u;             // pixels a tile, a multiple of 4
+const RN: u32 = 8u;              // (tap, channel) pairs a thread, a multiple of 4
+const RM: u32 = 8u;              // channels of M a thread, a multiple of 4
+const BUFFERS: u32 = 1u;         // 2: half the barriers for twice the workgroup memory
+const SPLITS: u32 = 1u;
+
+// @import common/tile.wgsl
+
+struct Params {
+  x_size: vec2u, y_size: vec2u,  // height, width
+  kernel: vec2u, stride: vec2u,
+  pad: vec2u,                    // top, left
+  B: u32, N: u32, M: u32,
+}
+
+@group(0) @binding(0) var<storage, read>       x: array<vec4f>;
+@group(0) @binding(1) var<storage, read>       dy: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> dw: array<vec4f>;
+@group(0) @binding(3) var<uniform>             params: Params;
+
+// The place of an output pixel: image, row, column; past the last image it is outside.
+fn pixel_at(index: u32) -> vec3u {
+  let row = index / params.y_size.y;
+  return vec3u(row / params.y_size.x, row % params.y_size.x, index % params.y_size.y);
+}
+
+fn further(place: vec3u, by: u32) -> vec3u {
+  var at = place;
+  at.z += by;
+  while (at.z >= params.y_size.y) {              // at most once if rows are as long as `by`
+    at.z -= params.y_size.y;
+    at.y += 1u;
+    if (at.y == params.y_size.x) { at = vec3u(at.x + 1u, 0u, at.z); }
+  }
+  return at;
+}
+
+// Four channels of x at the pixel that a window's tap meets from one place, 0 in the padding; `shift` is tap - pad.
+fn x_at(place: vec3u, shift: vec2i, channel: u32) -> vec4f {
+  let at = vec2i(place.yz * params.stride) + shift;
+  let ok = place.x < params.B && all(at >= vec2i()) && all(at < vec2i(params.x_size));
+  let pixel = (place.x * params.x_size.x + u32(at.x)) * params.x_size.y + u32(at.y);
+  return select(vec4f(), x[select(0u, (pixel * params.N + channel) / 4u, ok)], ok);
+}
+
+fn dy_at(place: vec3u, m: u32) -> vec4f {
+  let ok = place.x < params.B;
+  let pixel = (place.x * params.y_size.x + place.y) * params.y_size.y + place.z;
+  return select(vec4f(), dy[select(0u, (pixel * params.M + m) / 4u, ok)], ok);
+}
+
+// What one block reads: `shift` and channel of x, or only a channel of dy.
+struct Column { shift: vec2i, channel: u32 }
+
+fn block_x(place: vec3u, column: Column) -> mat4x4f {
+  let second = further(place, 1u);
+  let third = further(second, 1u);
+  return mat4x4f(x_at(place, column.shift, column.channel), x_at(second, column.shift, column.channel),
+                 x_at(third, column.shift, column.channel), x_at(further(third, 1u), column.shift, column.channel));
+}
+
+fn block_dy(place: vec3u, m: u32) -> mat4x4f {
+  let second = further(place, 1u);
+  let third = further(second, 1u);
+  return mat4x4f(dy_at(place, m), dy_at(second, m), dy_at(third, m), dy_at(further(third, 1u), m));
+}
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+  let N = params.kernel.x * params.kernel.y * params.N;
+  let index = group.y * grid.x + group.x;
+  let m_tiles = (params.M + TM - 1u) / TM;
+  let m0 = index % m_tiles * TM;
+  let n0 = index / m_tiles * TN;
+  if (n0 >= N) { return; }                       // the same for all threads, so the barriers below are safe
+  let split = group.z;
+  let range = split_range(params.B * params.y_size.x * params.y_size.y, split, SPLITS);
+  var place = pixel_at(range.x + block_k(lane));
+
+  // @registers
+  var columns: array<Column, BLOCKS>;
+  // @registers
+  var next: array<mat4x4f, BLOCKS>;              // the blocks of the next tile
+  // @unroll
+  for (var i = 0u; i < BLOCKS; i++) {
+    let column = block_column(lane, i);
+    if (column < TN / 4u) {
+      let n = min(n0 + 4u * column, N - 4u);
+      let tap = vec2u(n / params.N / params.kernel.y, n / params.N % params.kernel.y);
+      columns[i] = Column(vec2i(tap) - vec2i(params.pad), n % params.N);
+      next[i] = block_x(place, columns[i]);
+    } else {
+      columns[i] = Column(vec2i(), min(m0 + 4u * column - TN, params.M - 4u));
+      next[i] = block_dy(place, columns[i].channel);
+    }
+  }
+
+  let lane_n = lane % LANES_N;                   // neighbours own neighbouring channels of a tap
+  let lane_m = lane / LANES_N;
+  // @registers
+  var c: array<vec4f, RM * NV>;                  // c[(4g + e) NV + j]: channel e of vec4f g of dy, vec4f j of x
+  var buffer = 0u;
+  for (var k0 = range.x; k0 < range.y; k0 += TK) {
+    if (BUFFERS == 1u) { workgroupBarrier(); }
+    // @unroll
+    for (var i = 0u; i < BLOCKS; i++) { store_block(buffer, lane, i, next[i]); }
+    workgroupBarrier();
+
+    place = further(place, TK);
+    // @unroll
+    for (var i = 0u; i < BLOCKS; i++) {
+      if (block_column(lane, i) < TN / 4u) {
+        next[i] = block_x(place, columns[i]);
+      } else {
+        next[i] = block_dy(place, columns[i].channel);
+      }
+    }
+
+    // @unroll
+    for (var k = 0u; k < TK; k++) {
+      let line = buffer + k * LINE;
+      // @registers
+      var b: array<vec4f, NV>;
+      // @unroll
+      for (var j = 0u; j < NV; j++) { b[j] = tile[line + lane_n + j * LANES_N]; }
+      // @unroll
+      for (var g = 0u; g < MV; g++) {
+        let a = tile[line + TN / 4u + lane_m + g * LANES_M];
+        // @unroll
+        for (var e = 0u; e < 4u; e++) {
+          // @unroll
+          for (var j = 0u; j < NV; j++) { c[(4u * g + e) * NV + j] = fma(vec4f(a[e]), b[j], c[(4u * g + e) * NV + j]); }
+        }
+      }
+    }
+    buffer = (buffer + TILE) % (BUFFERS * TILE);
+  }
+
+  // @unroll
+  for (var g = 0u; g < MV; g++) {
+    // @unroll
+    for (var e = 0u; e < 4u; e++) {
+      let m = m0 + 4u * (lane_m + g * LANES_M) + e;
+      // @unroll
+      for (var j = 0u; j < NV; j++) {
+        let n = n0 + 4u * (lane_n + j * LANES_N);
+        if (m < params.M && n < N) { dw[((split * params.M + m) * N + n) / 4u] = c[(4u * g + e) * NV + j]; }
+      }
+    }
+  }
+}

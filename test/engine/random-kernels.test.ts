@@ -1,0 +1,32 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Device, openDevice } from "../../engine/device.js";
+import { normalArray, random, uniformArray } from "../../engine/random.js";
+import { kernel } from "../../engine/shader.js";
+import { empty } from "../../engine/tensor.js";
+import { relativeError } from "../golden.js";
+
+let dev: Device;
+beforeAll(async () => {
+  dev = await openDevice();
+});
+afterAll(() => dev.close());
+
+async function draw(name: string, n: number, key: readonly [number, number], offset = 0) {
+  const y = empty([n]);
+  kernel(name).run({ y }, { n, key, offset }, { workgroups: Math.ceil(n / 256) });
+  return await y.read();
+}
+
+const key = random(1, "kernel").key();
+
+test("why: the adapter's multiply-high, xor and conversion give the CPU's bits, to the last thread", async () => {
+  for (const n of [1, 255, 1027]) expect(await draw("random_uniform", n, key)).toEqual(uniformArray(key, n));
+  expect(await draw("random_uniform", 100, key, 2 ** 32 - 5)).toEqual(uniformArray(key, 100, 2 ** 32 - 5));
+});
+
+test("why: normals are the CPU's up to the last bits of log, cos and sin, small and large ones", async () => {
+  const n = 200_003;
+  const want = normalArray(key, n, 9);
+  expect(relativeError(await draw("random_normal", n, key, 9), want)).toBeLessThan(1e-6);
+  expect(want.some((z) => Math.abs(z) > 4)).toBe(true);
+});

@@ -1,0 +1,45 @@
+import { max, mean, sum, sumTo } from "../../engine/ops/reduce.js";
+import { checkOp } from "../check-op.js";
+import * as reference from "../reference/reduce.js";
+import type { ReduceArgs } from "../reference/reduce.js";
+
+checkOp<ReduceArgs>("sum", ({ x }, { dims, keepdim }) => sum(x!, dims, keepdim), ({ x }, args) => reference.sum(x!, args), [
+  { why: "one element", inputs: { x: [1] }, args: {} },
+  { why: "more than one chunk, and no multiple of 4", inputs: { x: [70_001] }, args: {} },
+  { why: "a long sum of vec4's", inputs: { x: [16, 4096] }, args: {} },
+  { why: "over the last dimension of vec4's", inputs: { x: [7, 64] }, args: { dims: -1 } },
+  { why: "over a last dimension that is no multiple of 4", inputs: { x: [5, 33] }, args: { dims: -1, keepdim: true } },
+  { why: "over B and pixels: the bias gradient", inputs: { x: [3, 8, 5, 7] }, args: { dims: [0, 2, 3] } },
+  { why: "over pixels, kept: a channel weight's gradient", inputs: { x: [3, 8, 5, 7] }, args: { dims: [2, 3], keepdim: true } },
+  { why: "over the batch: the rest is still channels_last", inputs: { x: [3, 8, 2, 3] }, args: { dims: 0 } },
+  { why: "over C alone", inputs: { x: [2, 12, 2, 3] }, args: { dims: 1 } },
+  { why: "two separate groups of dimensions", inputs: { x: [3, 4, 5, 6] }, args: { dims: [0, 2] } },
+  { why: "many long columns in chunks", inputs: { x: [900, 12] }, args: { dims: 0 } },
+  { why: "a dimension of one element", inputs: { x: [3, 1, 2] }, args: { dims: 1 } },
+]);
+
+checkOp<ReduceArgs>("mean", ({ x }, { dims, keepdim }) => mean(x!, dims, keepdim), ({ x }, args) => reference.mean(x!, args), [
+  { why: "of everything", inputs: { x: [2, 4, 3, 3] }, args: {} },
+  { why: "the scale is applied once in two steps", inputs: { x: [3, 4, 5, 6] }, args: { dims: [-4, -2], keepdim: true } },
+  { why: "of one element", inputs: { x: [4, 1] }, args: { dims: 1 } },
+]);
+
+checkOp<ReduceArgs>("max", ({ x }, { dims }) => max(x!, dims as number), ({ x }, args) => reference.max(x!, args), [
+  { why: "the last dimension", inputs: { x: [3, 40] }, args: { dims: -1 } },
+  { why: "a middle dimension", inputs: { x: [2, 8, 3] }, args: { dims: 1 } },
+  { why: "all below zero", inputs: { x: [300, 2] }, args: { dims: 1 }, range: [-9, -3] },
+]);
+
+const shapes: [string, number[], number[]][] = [
+  ["a row", [2, 5, 8], [8]],
+  ["a leading one", [2, 5, 8], [1, 1, 8]],
+  ["a channel weight", [3, 8, 4, 5], [1, 8, 1, 1]],
+  ["a scale of (B, C, 1, 1)", [3, 8, 4, 5], [3, 8, 1, 1]],
+  ["a map of (H, W)", [3, 8, 4, 5], [4, 5]],
+  ["only the batch", [3, 8, 4, 5], [8, 4, 5]],
+  ["one number", [3, 8, 4, 5], [1]],
+  ["nothing to sum", [3, 8, 4, 5], [3, 8, 4, 5]],
+  ["nothing to sum, but a dimension less", [1, 8, 4, 5], [8, 4, 5]],
+];
+checkOp<{ shape: number[] }>("sumTo", ({ x }, { shape }) => sumTo(x!, shape), ({ x }, { shape }) => reference.sumTo(x!, shape),
+  shapes.map(([why, x, shape]) => ({ why, inputs: { x }, args: { shape } })), { grad: false });

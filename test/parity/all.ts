@@ -1,0 +1,4 @@
+// Every module that registers parity cases.
+
+import "./metrics.js";
+import "./schedules.js";
