@@ -83,7 +83,7 @@ export function captureFields(seed: number, identity: number, k: number): Fields
     gaze_y: about(rng, 0, 0.08),
     collar: between(rng, -0.25, 0.2),
     blur: rng.uniform() ** 3 * 1.6,
-    noise: rng.uniform() ** 2 * 0.028,
+    noise: rng.uniform() ** 3 * 0.03,
     capture_seed: rng.uniform(),
     vignette: chance(rng, 0.4) ? between(rng, 0, 0.35) : 0,
     squint: clamp(0.35 * Math.max(smile, 0) + about(rng, 0, 0.15), 0, 1),

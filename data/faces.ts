@@ -5,6 +5,9 @@
 // A picture is a pure function of (seed, identity, k): identityOf(seed, identity) says who is drawn, captureOf(seed, identity, k)
 // how the k-th picture was taken. The two share nothing but the seed, so either may be held fixed.
 
+import { ShapeError } from "../engine/errors.js";
+import { kernel } from "../engine/shader.js";
+import { empty, show, type Tensor, tensor } from "../engine/tensor.js";
 import { captureFields, neutralFields } from "./face-capture.js";
 import { offsets, pack } from "./face-draw.js";
 import { identityFields } from "./face-identity.js";
@@ -23,4 +26,47 @@ export const neutralCapture = (): Float32Array => pack(neutralFields());
 /** A whole record: the identity's numbers, then the capture's. */
 export function faceParams(seed: number, identity: number, k: number): Float32Array {
   return Float32Array.of(...identityOf(seed, identity), ...captureOf(seed, identity, k));
+}
+
+const draw = kernel("draw_face");
+const PIXELS_PER_GROUP = 64; // WORKGROUP of the kernel
+
+/** Faces drawn by one dispatch: 0.1 s of a slow GPU, far from the seconds after which a driver gives up. */
+const BATCH = 32;
+
+/** One picture: the k-th of a person. */
+export interface FaceKey {
+  identity: number;
+  k: number;
+}
+
+/**
+ * Pictures of drawn faces: the same numbers give the same bits on the same adapter.
+ *
+ * @param list  who and which picture, N entries
+ * @param size  S, pixels along a side
+ * @returns     (N, 3, S, S), sRGB in [-1, 1]
+ */
+export function drawFaces(list: readonly FaceKey[], size: number, seed: number): Tensor {
+  const records = new Float32Array(list.length * FACE_SIZE);
+  list.forEach(({ identity, k }, n) => {
+    records.set(faceParams(seed, identity, k), n * FACE_SIZE);
+  });
+  return drawRecords(tensor(records, [list.length, FACE_SIZE]), size);
+}
+
+/** The same from the numbers themselves: faces (N, FACE_SIZE), for instance identities under neutralCapture(). */
+export function drawRecords(faces: Tensor, size: number): Tensor {
+  if (faces.shape.length !== 2 || faces.shape[1] !== FACE_SIZE) {
+    throw new ShapeError(`drawRecords: faces is ${show(faces)}, but a record has ${FACE_SIZE} numbers: give (N, ${FACE_SIZE}).`);
+  }
+  if (!Number.isInteger(size) || size < 1) throw new ShapeError(`drawRecords: a picture of ${size} pixels a side cannot be drawn.`);
+  const n = faces.shape[0]!;
+  const y = empty([n, 3, size, size]);
+  for (let first = 0; first < n; first += BATCH) {
+    const count = Math.min(BATCH, n - first);
+    const workgroups = Math.ceil((count * size * size) / PIXELS_PER_GROUP);
+    draw.run({ faces, y }, { first, count, size }, { workgroups });
+  }
+  return y;
 }

@@ -80,7 +80,7 @@ export async function readPicture(path: string, size: number): Promise<Uint8Arra
 
 /** Writes (3, height, width) bytes as a PNG: whole or not at all. */
 export async function writePicture(path: string, planes: Uint8Array, width: number, height = width): Promise<void> {
-  await writeAtomic(path, await encodePng(planes, width, height));
+  writeAtomic(path, await encodePng(planes, width, height));
 }
 
 export async function encodePng(planes: Uint8Array, width: number, height = width): Promise<Buffer> {

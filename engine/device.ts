@@ -32,6 +32,8 @@ export class Device {
   readonly subgroupSize: number | undefined;
   /** Which kernels heavy operations use; tests set it to run the other family too. */
   family: Family;
+  /** Workgroups in x before a kernel's grid folds into y: the adapter's limit; tests set less to run the fold. */
+  foldAfter: number;
   /** With DEBUG=nan, called with every f32 output of every kernel. */
   inspect: ((kernel: string, block: Block, offset: number, elements: number) => void) | undefined;
 
@@ -51,6 +53,7 @@ export class Device {
     options: DeviceOptions,
   ) {
     this.limits = gpu.limits;
+    this.foldAfter = gpu.limits.maxComputeWorkgroupsPerDimension;
     const { subgroupMinSize, subgroupMaxSize } = info;
     const fixed = gpu.features.has("subgroups") && subgroupMinSize === subgroupMaxSize && subgroupMinSize > 1;
     this.subgroupSize = fixed ? subgroupMinSize : undefined;

@@ -159,6 +159,20 @@ Run with a lower --lr, or with DEBUG=nan to see the first kernel that makes such
     return views;
   }
 
+  /** Frees the gradients and forgets the parameters, which stay where they are. */
+  dispose(): void {
+    for (const { weights, grads, places } of this.buckets) {
+      for (const { parameter, grad } of places) {
+        parameter.grad = undefined;
+        grad.dispose();
+        homes.delete(parameter);
+      }
+      weights.dispose();
+      grads.dispose();
+    }
+    for (const x of [this.health, this.norm, this.partial]) x?.dispose();
+  }
+
   /** How a kernel covers a bucket: VECS vec4's a thread (KERNELS.md 6). */
   launch({ weights }: Bucket): Launch {
     const VECS = this.device.family === "broadcast" && this.device.subgroupSize === 8 ? 2 : 1;

@@ -13,8 +13,8 @@
 import { FileError, UifaceError } from "./errors.js";
 import { type HostTensor, toFloat32 } from "./io/host.js";
 import { batchNorm } from "./ops/batch_norm.js";
-import { conv2d, type Padding } from "./ops/conv2d.js";
 import { convTranspose2d } from "./ops/conv_transpose2d.js";
+import { conv2d, type Padding } from "./ops/conv2d.js";
 import { groupNorm } from "./ops/group_norm.js";
 import { linear, linearChannels } from "./ops/linear.js";
 import { prelu } from "./ops/prelu.js";
@@ -25,18 +25,28 @@ import { empty, layoutFor, type Shape, show, sizeOf, type Tensor } from "./tenso
 /** The first values of a parameter of this shape. */
 export type Init = (rng: Rng, shape: Shape) => Float32Array;
 
-export const constant = (value: number): Init => (_rng, shape) => new Float32Array(sizeOf(shape)).fill(value);
+export const constant =
+  (value: number): Init =>
+  (_rng, shape) =>
+    new Float32Array(sizeOf(shape)).fill(value);
 
 /** U(-bound, bound). */
-export const uniform = (bound: number): Init => (rng, shape) => rng.uniforms(sizeOf(shape)).map((u) => (2 * u - 1) * bound);
+export const uniform =
+  (bound: number): Init =>
+  (rng, shape) =>
+    rng.uniforms(sizeOf(shape)).map((u) => (2 * u - 1) * bound);
 
-export const normal = (std: number): Init => (rng, shape) => rng.normals(sizeOf(shape)).map((z) => z * std);
+export const normal =
+  (std: number): Init =>
+  (rng, shape) =>
+    rng.normals(sizeOf(shape)).map((z) => z * std);
 
 /** PyTorch's default of Linear and convolutions, kaiming-uniform with a = sqrt 5; biases take the fan-in of their weight. */
 const fanIn = (weight: Shape): Init => uniform(1 / Math.sqrt(sizeOf(weight.slice(1))));
 
 /** Kaiming-normal with the gain of ReLU over the fan-out of a weight (O, I, ...). */
-export const kaimingFanOut: Init = (rng, shape) => normal(Math.sqrt(2 / (shape[0]! * sizeOf(shape.slice(2)))))(rng, shape);
+export const kaimingFanOut: Init = (rng, shape) =>
+  normal(Math.sqrt(2 / (shape[0]! * sizeOf(shape.slice(2)))))(rng, shape);
 
 /** A tensor with a place in the state dict. `fixed` ones are saved and loaded but not trained; a `buffer` is no parameter. */
 export class Parameter {
@@ -271,7 +281,12 @@ export class Linear extends Weighted {
 export class Conv2d extends Weighted {
   private readonly options: { stride: number; padding: Padding };
 
-  constructor(inputs: number, outputs: number, kernel: number, options: LayerOptions & { stride?: number; padding?: Padding } = {}) {
+  constructor(
+    inputs: number,
+    outputs: number,
+    kernel: number,
+    options: LayerOptions & { stride?: number; padding?: Padding } = {},
+  ) {
     super([outputs, inputs, kernel, kernel], outputs, options);
     const { stride = 1, padding = 0 } = options;
     this.options = { stride, padding };
@@ -300,7 +315,12 @@ export class Conv1d extends Weighted {
 export class ConvTranspose2d extends Weighted {
   private readonly options: { stride: number; padding: number };
 
-  constructor(inputs: number, outputs: number, kernel: number, options: LayerOptions & { stride: number; padding: number }) {
+  constructor(
+    inputs: number,
+    outputs: number,
+    kernel: number,
+    options: LayerOptions & { stride: number; padding: number },
+  ) {
     super([inputs, outputs, kernel, kernel], outputs, options);
     this.options = { stride: options.stride, padding: options.padding };
   }

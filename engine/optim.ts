@@ -13,7 +13,7 @@
 import { UifaceError } from "./errors.js";
 import { type Bucket, type Flat, flatten } from "./flat.js";
 import type { HostTensor } from "./io/host.js";
-import { keep, scope } from "./scope.js";
+import { keep } from "./scope.js";
 import { kernel } from "./shader.js";
 import { loadInto, type Part } from "./state.js";
 import { type Tensor, zeros } from "./tensor.js";
@@ -25,7 +25,7 @@ abstract class Optimizer implements Part {
   readonly flat: Flat;
   /** One buffer a bucket for each moment, by PyTorch's name of the moment. */
   protected readonly moments: Record<string, Tensor[]> = {};
-  /** The number of updates, for `state()`. */
+  /** The number of updates, for `stateDict()`. */
   private readonly count: Tensor;
   private named: Map<string, Tensor> | undefined;
 
@@ -63,15 +63,23 @@ abstract class Optimizer implements Part {
   }
 
   /** `exp_avg.<parameter>`, `exp_avg_sq.<parameter>` or `momentum_buffer.<parameter>`, and `step`. */
-  state(): Map<string, Tensor> {
+  stateDict(): Map<string, Tensor> {
     this.named ??= new Map(Object.entries(this.moments).flatMap(([name, buffers]) => [...this.flat.views(buffers, `${name}.`)]));
     this.count.write([this.flat.updates]);
     return new Map([...this.named, ["step", this.count]]);
   }
 
   load(values: ReadonlyMap<string, HostTensor>): void {
-    loadInto(this.state(), values, `the ${this.constructor.name} state`);
+    loadInto(this.stateDict(), values, `the ${this.constructor.name} state`);
     this.flat.updates = Number(values.get("step")!.data[0]);
+  }
+
+  /** Frees moments and gradients; the parameters stay. */
+  dispose(): void {
+    for (const buffer of Object.values(this.moments).flat()) buffer.dispose();
+    for (const view of this.named?.values() ?? []) view.dispose();
+    this.count.dispose();
+    this.flat.dispose();
   }
 }
 
@@ -197,7 +205,7 @@ export class Ema implements Part {
 
   /** Writes the averages into the parameters of another net of the same kind, in order. */
   copyTo(parameters: Iterable<Tensor>): void {
-    const averages = [...this.state().values()];
+    const averages = [...this.stateDict().values()];
     const targets = [...new Set(parameters)];
     const misfit = targets.find((p, i) => p.shape.join() !== averages[i]?.shape.join() || p.layout !== averages[i]?.layout);
     if (misfit || targets.length !== averages.length) {
@@ -210,13 +218,17 @@ export class Ema implements Part {
   }
 
   /** The averages under the parameters' names: saved alone, they are the weights of a net. */
-  state(): Map<string, Tensor> {
+  stateDict(): Map<string, Tensor> {
     if (this.flat.swapped) throw new UifaceError("The averages stand in the weights' place: swap() them back before saving.");
     this.named ??= this.flat.views(this.averages);
     return this.named;
   }
 
   load(values: ReadonlyMap<string, HostTensor>): void {
-    loadInto(this.state(), values, "the averages");
+    loadInto(this.stateDict(), values, "the averages");
+  }
+
+  dispose(): void {
+    for (const buffer of [...this.averages, ...(this.named?.values() ?? [])]) buffer.dispose();
   }
 }

@@ -66,9 +66,14 @@ export class Kernel {
   private paramsBytes = 0;
   private layoutEntries: GPUBindGroupLayoutEntry[] = [];
   private reflected = false;
-  private readonly pipelines = new WeakMap<Device, Map<string, Pipeline>>();
+  private folds = false;
+  private pipelines = new WeakMap<Device, Map<string, Pipeline>>();
 
-  constructor(readonly name: string) {}
+  /** @param source   in the place of the file's text: for tests of this module */
+  constructor(
+    readonly name: string,
+    private readonly source?: string,
+  ) {}
 
   get file(): string {
     return `shaders/${this.name}.wgsl`;
@@ -102,13 +107,24 @@ export class Kernel {
   /** The text that is compiled for a set of constants, with the origin of every line. */
   expanded(constants: Constants, dev = device()): { text: string; lines: Origin[] } {
     const spread = dev.subgroupSize === 4 ? "quadBroadcast" : "subgroupBroadcast";
-    return expand(shaderSource(`${this.name}.wgsl`), { file: this.file, constants, spread, read: shaderSource });
+    return expand(this.text(), { file: this.file, constants, spread, read: shaderSource });
+  }
+
+  /** Drops what was compiled: the next run reads the text anew. */
+  forget(): void {
+    this.reflected = false;
+    this.pipelines = new WeakMap();
+  }
+
+  private text(): string {
+    return this.source ?? shaderSource(`${this.name}.wgsl`);
   }
 
   private reflect(): void {
     if (this.reflected) return;
     // Without constants and broadcasts the text is short; names, types and offsets do not depend on either.
-    const { text } = expand(shaderSource(`${this.name}.wgsl`), { file: this.file, read: shaderSource });
+    const { text } = expand(this.text(), { file: this.file, read: shaderSource });
+    this.folds = text.includes("@builtin(num_workgroups)");
     const found = new WgslReflect(text);
     const variables = [...found.storage, ...found.uniforms].filter((v) => v.group === 0);
     this.bindings = variables.filter((v) => v.resourceType === ResourceType.Storage).map(bindingOf);
@@ -148,12 +164,12 @@ The file has ${wanted.join(", ")}.`);
 
   private grid(workgroups: Launch["workgroups"], dev: Device): Grid {
     const most = dev.limits.maxComputeWorkgroupsPerDimension;
-    if (typeof workgroups === "number") {
-      if (workgroups <= most) return [workgroups, 1, 1];
-      const rows = Math.ceil(workgroups / most);
+    if (typeof workgroups === "number" && this.folds) {
+      const rows = Math.max(1, Math.min(Math.ceil(workgroups / dev.foldAfter), most));
       return [Math.ceil(workgroups / rows), rows, 1];
     }
-    const grid = [workgroups[0], workgroups[1] ?? 1, workgroups[2] ?? 1] as const;
+    const [x, y = 1, z = 1] = typeof workgroups === "number" ? [workgroups] : workgroups;
+    const grid = [x, y, z] as const;
     if (grid.some((n) => n > most)) {
       throw new AdapterError(`${this.name}: the grid (${grid.join(", ")}) is past this adapter's ${most} workgroups a dimension.`);
     }

@@ -15,3 +15,8 @@ export function shaderSource(path: string): string {
   texts.set(path, text);
   return text;
 }
+
+/** Puts `text` in the place of `shaders/<path>` for this process. For tools that change kernels; see Kernel.forget. */
+export function overrideSource(path: string, text: string): void {
+  texts.set(path, text);
+}

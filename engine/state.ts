@@ -6,10 +6,10 @@ import { sameShape, show, type Tensor } from "./tensor.js";
 
 /** Something that a save can hold: nets, optimisers and averages are parts. */
 export interface Part {
-  /** Its tensors by name, in memory that it owns: do not dispose them. */
-  state(): Map<string, Tensor>;
+  /** Its tensors by name; they belong to the part. */
+  stateDict(): Map<string, Tensor>;
   /** Takes the values of a save; throws before anything is changed if a tensor is missing, unknown or of another shape. */
-  load(values: ReadonlyMap<string, HostTensor>): void;
+  load(values: ReadonlyMap<string, HostTensor>): unknown;
 }
 
 /**

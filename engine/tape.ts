@@ -111,7 +111,7 @@ export function backward(y: Tensor, dy?: Tensor): void {
   if (!dy && y.size !== 1) throw new ShapeError(`backward: y is ${show(y)}; give a dy of that shape, or reduce y to one number.`);
   if (dy && !sameShape(dy.shape, y.shape)) throw new ShapeError(`backward: dy is ${show(dy)}, but y is ${show(y)}.`);
 
-  scope(() => {
+  const work = () => {
     const grads = new Map<Node, Tensor>();
     const seed = dy ?? tensor([1], y.shape);
     if (root instanceof Node) grads.set(root, seed.alias());
@@ -129,7 +129,8 @@ export function backward(y: Tensor, dy?: Tensor): void {
       for (const dx of inputs) dx?.dispose();
       g.dispose();
     }
-  });
+  };
+  noGrad(() => scope(work)); // what a rule computes is not recorded in turn
 }
 
 /** Adds dx to what has arrived at `target`. */

@@ -6,7 +6,7 @@ export type ConstantValue = number | boolean | string;
 /** Names and values of the constants that are whole numbers. */
 export type Known = Map<string, number>;
 
-/** The value of a whole-number expression of literals, known constants, + - * / % and brackets; undefined for anything else. */
+/** The value of a whole-number expression (literals, known constants, + - * / %, brackets); undefined for anything else. */
 export function evaluate(expression: string, known: Known): number | undefined {
   const tokens = expression.match(/\w+|[^\s\w]/g) ?? [];
   let at = 0;
@@ -21,8 +21,8 @@ export function evaluate(expression: string, known: Known): number | undefined {
   function product(): number {
     let value = operand();
     while (tokens[at] === "*" || tokens[at] === "/" || tokens[at] === "%") {
-      const operator = tokens[at++],
-        right = operand();
+      const operator = tokens[at++];
+      const right = operand();
       value = operator === "*" ? value * right : operator === "/" ? Math.trunc(value / right) : value % right;
     }
     return value;

@@ -127,7 +127,11 @@ export class AttentionBlock extends Module {
     return { y: attention(q, k, v, { heads, scale, ...(source && { source: source.rows }) }), ...map };
   }
 
-  private attendCross(x: Tensor, tokens: Tensor, options: AttentionOptions): { y: Tensor; map?: Tensor; heat?: Tensor } {
+  private attendCross(
+    x: Tensor,
+    tokens: Tensor,
+    options: AttentionOptions,
+  ): { y: Tensor; map?: Tensor; heat?: Tensor } {
     const { cross: source, maps, heat } = options;
     const { heads, scale } = this;
     const { q, k, v } = this.cross_attention.qkv(x, tokens);

@@ -8,12 +8,12 @@
 //   CurricularFace (Huang et al. 2020) phi(c_y), and c_j (t + c_j) for every c_j above it; t follows the mean of c_y
 //   AdaFace  (Kim et al. 2022)         cos(theta_y - m g) - (m + m g), g in [-1, 1] from the feature's norm: a proxy of quality
 
-import { Module, normal, type Init, Parameter } from "../engine/nn.js";
+import { type Init, Module, normal, Parameter } from "../engine/nn.js";
 import { add, div, mul, sub } from "../engine/ops/binary.js";
 import { l2Normalize } from "../engine/ops/l2_normalize.js";
 import { matmul } from "../engine/ops/matmul.js";
 import { mean, std, sum } from "../engine/ops/reduce.js";
-import { acos, clamp, cos, sqrt, square } from "../engine/ops/unary.js";
+import { acos, affine, clamp, cos, sqrt, square } from "../engine/ops/unary.js";
 import { scope } from "../engine/scope.js";
 import { noGrad } from "../engine/tape.js";
 import { type Tensor, tensor } from "../engine/tensor.js";
@@ -65,11 +65,11 @@ export abstract class Head extends Module {
 const greater = (a: Tensor, b: Tensor | number): Tensor => noGrad(() => clamp(mul(sub(a, b), 2 ** 100), 0, 1));
 
 /** `a` where the mask is 1, `b` where it is 0. */
-const where = (mask: Tensor, a: Tensor, b: Tensor): Tensor => add(mul(mask, a), mul(sub(1, mask), b));
+const where = (mask: Tensor, a: Tensor, b: Tensor): Tensor => add(mul(mask, a), mul(affine(mask, -1, 1), b));
 
 /** cos(theta + m) for cos theta = c in (-1, 1). */
 const addedAngle = (c: Tensor, m: number): Tensor =>
-  sub(mul(c, Math.cos(m)), mul(sqrt(sub(1, square(c))), Math.sin(m)));
+  sub(mul(c, Math.cos(m)), mul(sqrt(affine(square(c), -1, 1)), Math.sin(m)));
 
 /** cos(theta + m) while theta + m stays below pi, then a line that keeps falling. */
 const guardedAngle = (c: Tensor, m: number): Tensor =>

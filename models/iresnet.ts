@@ -9,8 +9,8 @@
 import { BatchNorm, Conv2d, kaimingFanOut, Linear, Module, normal, PReLU } from "../engine/nn.js";
 import { add } from "../engine/ops/binary.js";
 import { dropout } from "../engine/ops/dropout.js";
-import { maxPool2d } from "../engine/ops/pool.js";
 import { reshape } from "../engine/ops/layout.js";
+import { maxPool2d } from "../engine/ops/pool.js";
 import type { Rng } from "../engine/random.js";
 import { scope } from "../engine/scope.js";
 import type { Tensor } from "../engine/tensor.js";
@@ -54,8 +54,8 @@ const convIR = (inputs: number, outputs: number, kernel: number, stride: number)
   new Conv2d(inputs, outputs, kernel, { stride, padding: kernel >> 1, bias: false, init: kaimingFanOut });
 
 class IRBlock extends Module {
-  readonly res_layer: { 0: BatchNorm; 1: Conv2d; 2: BatchNorm; 3: PReLU; 4: Conv2d; 5: BatchNorm };
   readonly shortcut_layer: { 0: Conv2d; 1: BatchNorm } | undefined;
+  readonly res_layer: { 0: BatchNorm; 1: Conv2d; 2: BatchNorm; 3: PReLU; 4: Conv2d; 5: BatchNorm };
 
   constructor(
     inputs: number,
@@ -106,7 +106,9 @@ export class IR extends Module implements Backbone {
       3: new Linear(512 * SIDE * SIDE, FEATURES, { init: kaimingFanOut }),
       4: new BatchNorm(FEATURES, false),
     };
-    this.body = plan(stages).flat().map(([inputs, outputs, stride]) => new IRBlock(inputs, outputs, stride));
+    this.body = plan(stages)
+      .flat()
+      .map(([inputs, outputs, stride]) => new IRBlock(inputs, outputs, stride));
   }
 
   forward(x: Tensor, rng?: Rng): Tensor {
@@ -183,7 +185,12 @@ export class IResNet extends Module implements Backbone {
     const layers = plan(stages).map((stage) =>
       stage.map(([inputs, outputs, stride]) => new IResNetBlock(inputs, outputs, stride)),
     );
-    [this.layer1, this.layer2, this.layer3, this.layer4] = layers as [IResNetBlock[], IResNetBlock[], IResNetBlock[], IResNetBlock[]];
+    [this.layer1, this.layer2, this.layer3, this.layer4] = layers as [
+      IResNetBlock[],
+      IResNetBlock[],
+      IResNetBlock[],
+      IResNetBlock[],
+    ];
     this.bn2 = new BatchNorm(512);
     this.fc = new Linear(512 * SIDE * SIDE, FEATURES);
     this.features = new BatchNorm(FEATURES, "bias");

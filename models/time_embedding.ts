@@ -5,16 +5,21 @@ import { silu } from "../engine/ops/unary.js";
 import { type Tensor, tensor } from "../engine/tensor.js";
 
 /**
- * cos(t f_k), then sin(t f_k), with f_k = 10000^(-k / half): the sinusoids of Vaswani et al. 2017, (B, 2 half).
- * The frequencies and the products are rounded to float32 as PyTorch rounds them: at t = 999 that shows in the fifth digit.
+ * f_k = 10000^(-k / half), k = 0 .. half - 1 (Vaswani et al. 2017). Every step is rounded to float32 where PyTorch rounds:
+ * at t = 999 that shows in the fifth digit of the sinusoids.
  */
+export function frequencies(half: number): Float32Array {
+  const slope = Math.fround(-Math.log(10_000));
+  return Float32Array.from({ length: half }, (_, k) => Math.exp(Math.fround(Math.fround(slope * k) / half)));
+}
+
+/** cos(t f_k), then sin(t f_k): (B, 2 half). */
 export function sinusoids(t: ArrayLike<number>, half: number): Float32Array {
   const out = new Float32Array(t.length * 2 * half);
-  const slope = Math.fround(-Math.log(10_000));
-  for (let k = 0; k < half; k++) {
-    const frequency = Math.fround(Math.exp(Math.fround(Math.fround(slope * k) / half)));
-    for (let b = 0; b < t.length; b++) {
-      const angle = Math.fround(t[b]! * frequency);
+  const f = frequencies(half);
+  for (let b = 0; b < t.length; b++) {
+    for (let k = 0; k < half; k++) {
+      const angle = Math.fround(t[b]! * f[k]!);
       out[b * 2 * half + k] = Math.cos(angle);
       out[b * 2 * half + half + k] = Math.sin(angle);
     }

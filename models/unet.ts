@@ -232,7 +232,11 @@ export class UNet extends Module {
       const B = x.dim(0);
       const steps = typeof t === "number" ? new Array<number>(B).fill(t) : t;
       const siluTau = scope(() => silu(this.time_emb.forward(steps)));
-      const walk = new Walk(siluTau, scope(() => this.project(B, context, options)), options);
+      const walk = new Walk(
+        siluTau,
+        scope(() => this.project(B, context, options)),
+        options,
+      );
 
       let h = this.image_proj.forward(x);
       const skips = [h];
@@ -310,7 +314,9 @@ class Walk {
   }
 }
 
-const sourceOf = (logits: Tensor | undefined, rows: Tensor | undefined): Source => (logits ? { logits } : rows && { rows });
+const sourceOf = (logits: Tensor | undefined, rows: Tensor | undefined): Source =>
+  logits ? { logits } : rows && { rows };
 
 /** Flags or row numbers on the GPU, u32. */
-const rows = (values: ArrayLike<number | boolean>): Tensor => tensor(Uint32Array.from(values, Number), [values.length], "u32");
+const rows = (values: ArrayLike<number | boolean>): Tensor =>
+  tensor(Uint32Array.from(values, Number), [values.length], "u32");

@@ -128,7 +128,9 @@ export class Encoder extends Module {
       });
       const last = i === ch_mult.length - 1;
       // One row below and one column to the right are padded, none on the other sides.
-      return last ? { block } : { block, downsample: { conv: new Conv2d(width, width, 3, { stride: 2, padding: [0, 0, 1, 1] }) } };
+      return last
+        ? { block }
+        : { block, downsample: { conv: new Conv2d(width, width, 3, { stride: 2, padding: [0, 0, 1, 1] }) } };
     });
     this.mid = new Mid(width);
     this.norm_out = norm(width);
@@ -182,7 +184,11 @@ export class Decoder extends Module {
       h = replaced(h, this.mid.forward(h));
       for (const { block, upsample } of [...this.up].reverse()) {
         for (const b of block) h = replaced(h, b.forward(h));
-        if (upsample) h = replaced(h, scope(() => upsample.conv.forward(upsampleNearest2(h))));
+        if (upsample)
+          h = replaced(
+            h,
+            scope(() => upsample.conv.forward(upsampleNearest2(h))),
+          );
       }
       return this.conv_out.forward(this.norm_out.forward(h, { silu: true }));
     });

@@ -17,6 +17,7 @@ import { gatherRows } from "../engine/ops/gather_rows.js";
 import { mean } from "../engine/ops/reduce.js";
 import { abs } from "../engine/ops/unary.js";
 import { scope } from "../engine/scope.js";
+import { noGrad } from "../engine/tape.js";
 import type { Tensor } from "../engine/tensor.js";
 import type { UNet } from "../models/unet.js";
 import { ddimStep } from "./ddim.js";
@@ -79,7 +80,10 @@ interface Prediction {
  * @param context   (B, D), L2-normalised
  * @param jumps     noisy to clean, see ddimJumps
  */
-export async function twoStage(unet: UNet, x: Tensor, context: Tensor, jumps: readonly Jump[], options: TwoStageOptions = {}): Promise<TwoStageResult> {
+export const twoStage = (unet: UNet, x: Tensor, context: Tensor, jumps: readonly Jump[], options: TwoStageOptions = {}): Promise<TwoStageResult> =>
+  noGrad(() => walk(unet, x, context, jumps, options));
+
+async function walk(unet: UNet, x: Tensor, context: Tensor, jumps: readonly Jump[], options: TwoStageOptions): Promise<TwoStageResult> {
   const { onStep, form = "cheap", ...given } = options;
   const s: Settings = { threshold: 0.006, stepTh: 500, guidance: 1, injectSelf: true, injectCross: true, ...given };
   const [first, second] = form === "cheap" ? [cheapFirst, cheapSecond] : [literalFirst, literalSecond];

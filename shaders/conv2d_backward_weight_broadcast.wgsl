@@ -2,7 +2,7 @@
 //                    for software adapters: matmul_broadcast's form for dw = dy^T x, a tap each z, pixels for K
 //
 // Shapes             x: (B, Hx, Wx, N)   dy: (B, Hy, Wy, M)   dw: (M, kh, kw, N)     N, M multiples of 4
-//                    For conv_transpose2d call it with x and dy exchanged: its weight is (its input channels, kh, kw, ...).
+//                    conv_transpose2d calls it with x and dy exchanged: its w is (input, kh, kw, output).
 // One workgroup      is one subgroup of SG lanes and owns RM channels of M by 4 * CN * SG of N, of tap z.
 // One thread         owns 4 * CN channels of N, all RM rows; dy reaches it by broadcast, a vec4f a lane.
 // Traffic            x taps * M / RM times, dy taps * N / (4 CN SG) times, dw once.

@@ -18,13 +18,13 @@
 
 const WORKGROUP: u32 = 64u;
 const SAMPLES: u32 = 2u;         // rays along each side of a pixel
-const STEPS: u32 = 44u;          // of the ray march
-const SHADOW_STEPS: u32 = 9u;
+const STEPS: u32 = 40u;          // of the ray march
+const SHADOW_STEPS: u32 = 7u;
 const HALF_HEIGHT: f32 = 1.12;   // of the picture at the head's middle, decimetres
 const PIVOT = vec3f(0.0, -0.20, 0.30);   // the head turns about this point, which lies in the picture's middle
 const REACH: f32 = 2.3;          // radius about the pivot that holds everything drawn
 
-struct Params { count: u32, size: u32 }
+struct Params { first: u32, count: u32, size: u32 }     // which faces; S
 
 @group(0) @binding(0) var<storage, read>       faces: array<Face>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
@@ -82,12 +82,12 @@ fn normal_at(p: vec3f) -> vec3f {
 fn openness(p: vec3f, n: vec3f) -> f32 {
   var closed = 0.0;
   var weight = 1.0;
-  for (var i = 1u; i <= 4u; i++) {
-    let h = 0.07 * f32(i);
+  for (var i = 1u; i <= 3u; i++) {
+    let h = 0.085 * f32(i);
     closed += weight * max(h - scene(p + n * h).x, 0.0);
-    weight *= 0.72;
+    weight *= 0.75;
   }
-  return saturate(1.0 - 1.9 * closed);
+  return saturate(1.0 - 2.2 * closed);
 }
 
 /** Soft shadow: 1 where the main light is free, 0 where it is hidden. */
@@ -97,7 +97,7 @@ fn lit(p: vec3f, light: vec3f) -> f32 {
   for (var i = 0u; i < SHADOW_STEPS; i++) {
     let d = scene(p + light * t).x;
     free = min(free, 0.5 + 0.5 * d * 7.0 / t);
-    t += clamp(d, 0.05, 0.25);
+    t += clamp(d, 0.06, 0.3);
   }
   free = saturate(free);
   return free * free * (3.0 - 2.0 * free);
@@ -207,7 +207,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let index = (group.y * grid.x + group.x) * WORKGROUP + lane;
   if (index >= params.count * pixels) { return; }
   let pixel = index % pixels;
-  face = faces[index / pixels];
+  let number = params.first + index / pixels;
+  face = faces[number];
   let view = rotation(face.yaw, face.pitch, face.roll);
   set_rig(view);
 
@@ -222,7 +223,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let from_middle = (corner + 0.5) / f32(size) * 2.0 - 1.0;
   color *= (1.0 - 0.5 * face.vignette * dot(from_middle, from_middle)) / f32(SAMPLES * SAMPLES);
 
-  let first = index / pixels * 3u * pixels + pixel;
+  let first = number * 3u * pixels + pixel;
   for (var c = 0u; c < 3u; c++) {
     let grain = hash3(vec3i(i32(pixel), i32(c), i32(face.capture_seed * 65536.0))) +
       hash3(vec3i(i32(pixel), i32(c) + 3, i32(face.capture_seed * 65536.0))) - 1.0;

@@ -1,4 +1,4 @@
-// group_norm_backward   dx = a d + u x + v,  d = dy act'(a x + s)
+// group_norm_backward   dx = a d + u (x - mean) + v,  d = dy act'(a (x - mean) + s)
 //
 // Shapes         x, dy, dx: (B, P, C) or (B, C, P) by the strides, affine: (B, 3, C) of a, s, mean, uv: (B, 2, C); batch
 //                norm has one item of both for all (item_stride, uv_stride 0).
@@ -31,6 +31,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let pixel = (at / params.units % blocks) * PIXELS;
   let a = affine[b * params.item_stride + unit];
   let s = affine[b * params.item_stride + params.units + unit];
+  let mean = affine[b * params.item_stride + 2u * params.units + unit];
   let u = uv[b * params.uv_stride + unit];
   let v = uv[b * params.uv_stride + params.units + unit];
   let i = b * params.pixels * params.units + pixel * params.pixel_stride + unit * params.unit_stride;
@@ -38,7 +39,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   // @unroll
   for (var p = 0u; p < PIXELS; p++) {
     if (pixel + p < params.pixels) {
-      let here = x[i + p * params.pixel_stride];
+      let here = x[i + p * params.pixel_stride] - mean;
       var d = dy[i + p * params.pixel_stride];
       if (SILU) {
         let z = a * here + s;

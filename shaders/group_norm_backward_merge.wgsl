@@ -1,6 +1,6 @@
-// group_norm_backward_merge   partial sums to the sums per (b, c), and to u, v of dx = a d + u x + v
+// group_norm_backward_merge   partial sums to the sums per (b, c), and to u, v of dx = a d + u (x - mean) + v
 //
-//   u = -rstd^3 sum(g d (x - mean)) / n,  v = -rstd sum(g d) / n - u mean        sums over the group, g = w (1 + scale)
+//   u = -rstd^3 sum(g d (x - mean)) / n,  v = -rstd sum(g d) / n        sums over the group, g = w (1 + scale)
 //
 // Shapes         partial: (B, K, 2, C), w: (C), scale: (B, C), stats: (B, G) of (mean, variance), uv: (B, 2, C),
 //                sums: (B, 2, C) of sum d and of sum d (x - mean) rstd.
@@ -37,11 +37,10 @@ fn channel_sums(b: u32, c: u32, rstd: f32) -> vec2f {
 }
 
 /** u and v of one channel, from the sums of its group. */
-fn write_uv(b: u32, c: u32, group_sums: vec2f, mean: f32, rstd: f32) {
-  let u = -rstd * rstd * rstd * group_sums.y / params.count;
+fn write_uv(b: u32, c: u32, group_sums: vec2f, rstd: f32) {
   let at = b * 2u * params.channels + c;
-  uv[at] = u;
-  uv[at + params.channels] = -rstd * group_sums.x / params.count - u * mean;
+  uv[at] = -rstd * rstd * rstd * group_sums.y / params.count;
+  uv[at + params.channels] = -rstd * group_sums.x / params.count;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -52,11 +51,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let b = at / params.groups;
   let width = params.channels / params.groups;
   let first = (at % params.groups) * width;
-  let mean = stats[at].x;
   let rstd = 1.0 / sqrt(stats[at].y + params.eps);
 
   var total = vec2f();
   for (var c = lane; c < width; c += WORKGROUP) { total += channel_sums(b, first + c, rstd); }
   let group_sums = vec2f(workgroup_sum(total.x, lane), workgroup_sum(total.y, lane));
-  for (var c = lane; c < width; c += WORKGROUP) { write_uv(b, first + c, group_sums, mean, rstd); }
+  for (var c = lane; c < width; c += WORKGROUP) { write_uv(b, first + c, group_sums, rstd); }
 }

@@ -32,11 +32,10 @@ fn channel_sums(b: u32, c: u32, rstd: f32) -> vec2f {
 }
 
 /** u and v of one channel, from the sums of its group. */
-fn write_uv(b: u32, c: u32, group_sums: vec2f, mean: f32, rstd: f32) {
-  let u = -rstd * rstd * rstd * group_sums.y / params.count;
+fn write_uv(b: u32, c: u32, group_sums: vec2f, rstd: f32) {
   let at = b * 2u * params.channels + c;
-  uv[at] = u;
-  uv[at + params.channels] = -rstd * group_sums.x / params.count - u * mean;
+  uv[at] = -rstd * rstd * rstd * group_sums.y / params.count;
+  uv[at + params.channels] = -rstd * group_sums.x / params.count;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -47,10 +46,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let b = at / params.groups;
   let width = params.channels / params.groups;
   let first = (at % params.groups) * width;
-  let mean = stats[at].x;
   let rstd = 1.0 / sqrt(stats[at].y + params.eps);
 
   var group_sums = vec2f();
   for (var c = first; c < first + width; c++) { group_sums += channel_sums(b, c, rstd); }
-  for (var c = first; c < first + width; c++) { write_uv(b, c, group_sums, mean, rstd); }
+  for (var c = first; c < first + width; c++) { write_uv(b, c, group_sums, rstd); }
 }

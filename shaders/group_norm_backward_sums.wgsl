@@ -1,4 +1,4 @@
-// group_norm_backward_sums   per (item, chunk of pixels, channel): the sums of d and of d (x - mean),  d = dy act'(a x + s)
+// group_norm_backward_sums   per (item, chunk of pixels, channel): the sums of d and of d (x - mean),  d = dy act'(a (x - mean) + s)
 //
 // Shapes         x, dy: (B, P, C) or (B, C, P) by the strides, affine: (B, 3, C) of a, s and the group's mean,
 //                partial: (B, K, 2, C), K = ceil(P / run).
@@ -38,7 +38,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   var sum = T();
   var product = T();
   for (var p = 0u; p < n; p++) {
-    let here = x[i];
+    let here = x[i] - mean;
     var d = dy[i];
     if (SILU) {
       let z = a * here + s;
@@ -46,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
       d *= sigmoid * (1.0 + z * (1.0 - sigmoid));
     }
     sum += d;
-    product += d * (here - mean);
+    product += d * here;
     i += params.pixel_stride;
   }
   partial[chunk * 2u * params.units + unit] = sum;

@@ -24,14 +24,13 @@ const MODULATED: bool = false;   // true: scale and shift are read
 @group(0) @binding(6) var<storage, read_write> affine: array<f32>;
 @group(0) @binding(7) var<uniform>             params: Params;
 
-/** Writes a, s and the mean of one channel: y = a x + s = gain (x - mean) rstd + bias (1 + scale) + shift. */
+/** Writes a, s and the mean of one channel: y = gain (x - mean) rstd + bias (1 + scale) + shift. */
 fn write_affine(b: u32, c: u32, mean: f32, rstd: f32) {
-  let a = rstd * gain(b, c);
-  var s = -mean * a;
-  if (AFFINE) { s += bias[c] * modulation(b, c); }
+  var s = 0.0;
+  if (AFFINE) { s = bias[c] * modulation(b, c); }
   if (MODULATED) { s += shift[b * params.channels + c]; }
   let at = b * 3u * params.channels + c;
-  affine[at] = a;
+  affine[at] = rstd * gain(b, c);
   affine[at + params.channels] = s;
   affine[at + 2u * params.channels] = mean;
 }

@@ -2,7 +2,7 @@
 //                    for software adapters: a different vec4f in every lane, spread in registers by broadcast
 //
 // Shapes         per grid z, with leading dimensions ld_p, ld_q, ld_o (elements from one row to the next):
-//                p: (N, K), or (K, N) unless P_K     q: (M, K), or (K, M) unless Q_K     o: (N, M), or (M, N) unless O_M
+//                p: (N, K), or (K, N) unless P_K    q: (M, K), or (K, M) unless Q_K    o: (N, M), or (M, N) unless O_M
 //                y = x w^T: p = x, q = w, P_K, Q_K, O_M.     dx = dy w: p = dy, q = w, P_K, !Q_K, O_M.
 //                dw = dy^T x: p = x, q = dy, !P_K, !Q_K, !O_M.
 //                The contiguous dimension of each operand, every leading dimension, start and stride: multiples of 4.
@@ -13,7 +13,7 @@
 // One thread     owns 4 * CN columns of N, all RM rows. It loads its own columns of p; q is loaded a row (or vec4f) a
 //                lane and reaches the others by broadcast: a load is a gather of some 200 instructions here.
 // Traffic        p M / RM times, q N / (4 CN SG) times, o once.
-// Numerics       f32, k in order: same input, same bits. Rows and columns past the edge repeat the last one, never stored.
+// Numerics       f32, k in order: same input, same bits. Past the edge the last row or column repeats, never stored.
 // Gradient       itself, as above       Host  engine/ops/gemm_plan.ts
 
 enable subgroups;

@@ -7,7 +7,6 @@
 // Gradient       unary_backward.wgsl        Host  engine/ops/unary.ts        Twin  test/reference/unary.ts
 //
 // @import common/unary_ops.wgsl
-// @import common/exp_log.wgsl
 // @import common/trig.wgsl
 // @import common/tanh.wgsl
 // @import common/erf.wgsl

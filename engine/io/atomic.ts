@@ -37,7 +37,7 @@ function writeAll(fd: number, bytes: Uint8Array): void {
 }
 
 /** Makes the rename itself survive a power cut. Not every system lets a folder be opened; then it stays undone. */
-function syncFolder(folder: string): void {
+export function syncFolder(folder: string): void {
   try {
     const fd = openSync(folder, "r");
     try {

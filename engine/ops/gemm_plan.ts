@@ -8,7 +8,7 @@
 /** Lanes of a subgroup: 4 on SwiftShader, 8 on lavapipe with 256-bit registers. */
 export type SubgroupSize = 4 | 8;
 
-export interface Launch {
+export interface Plan {
   constants: Record<string, number | boolean | string>;
   params: Record<string, number | readonly number[]>;
   workgroups: [number, number, number];
@@ -40,7 +40,7 @@ export interface Gemm {
 }
 
 /** `swapped`: bind b as p and a as q. */
-export interface GemmLaunch extends Launch {
+export interface GemmPlan extends Plan {
   swapped: boolean;
 }
 
@@ -58,7 +58,7 @@ export function foldGroups(count: number): [number, number] {
  *
  * The lanes take the rows of a unless these are too few to fill them; then the roles are swapped.
  */
-export function planGemm(g: Gemm, subgroup: SubgroupSize): GemmLaunch {
+export function planGemm(g: Gemm, subgroup: SubgroupSize): GemmPlan {
   const swapped = g.rows < 4 * subgroup && g.cols > g.rows;
   const [n, m] = swapped ? [g.cols, g.rows] : [g.rows, g.cols];
   const [p, q] = swapped ? [g.b, g.a] : [g.a, g.b];
@@ -136,16 +136,16 @@ export interface Conv {
 }
 
 /** conv2d: bindings x (B, large), w (small channels, kh, kw, large channels), bias, y (B, small). */
-export function planConv(g: Conv, subgroup: SubgroupSize): Launch {
+export function planConv(g: Conv, subgroup: SubgroupSize): Plan {
   return convLaunch(g, false, subgroup);
 }
 
 /** conv_transpose2d, or conv2d's input gradient: bindings x = (B, small), the same w, bias, y = (B, large). */
-export function planConvTransposed(g: Conv, subgroup: SubgroupSize): Launch {
+export function planConvTransposed(g: Conv, subgroup: SubgroupSize): Plan {
   return convLaunch(g, true, subgroup);
 }
 
-function convLaunch(g: Conv, transposed: boolean, subgroup: SubgroupSize): Launch {
+function convLaunch(g: Conv, transposed: boolean, subgroup: SubgroupSize): Plan {
   const from = transposed ? { size: g.small, channels: g.smallChannels } : { size: g.large, channels: g.largeChannels };
   const to = transposed ? { size: g.large, channels: g.largeChannels } : { size: g.small, channels: g.smallChannels };
   const remainders = transposed ? g.stride : ([1, 1] as const); // output pixels of one remainder share their taps
@@ -179,7 +179,7 @@ function convLaunch(g: Conv, transposed: boolean, subgroup: SubgroupSize): Launc
 }
 
 /** The weight gradient of both: bindings x (B, large), dy (B, small), dw (small channels, kh, kw, large channels). */
-export function planConvWeight(g: Conv, subgroup: SubgroupSize): Launch {
+export function planConvWeight(g: Conv, subgroup: SubgroupSize): Plan {
   // KERNELS.md 4, "weight gradient direct": 2 vec4f's a lane. Measured 2026-11-24, lavapipe, 3x3, batch 8: one where two
   // leave lanes empty (96 channels at 32x32: 24, not 27 ms); one pixel a turn in short rows (768 at 4x4: 24, not 28 ms).
   const rm = subgroup === 4 ? 16 : 32;

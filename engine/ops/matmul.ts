@@ -1,22 +1,20 @@
 // Matrix products and their gradients.
 //
 //   y = alpha a b         da = alpha dy b^T     db = alpha a^T dy
-//   y = alpha a b^T       da = alpha dy b       db = alpha dy^T a          `transposeB`; linear: a = x, b = weight (out, in)
+//   y = alpha a b^T       da = alpha dy b       db = alpha dy^T a       `transposeB`; linear: a = x, b = weight
 //
 // No transpose is ever made: the kernel reads either operand along or across its rows. All tensors plain.
 
-import { device } from "../device.js";
 import { ShapeError } from "../errors.js";
 import { toLayout } from "../layout.js";
 import { scope } from "../scope.js";
 import { kernel } from "../shader.js";
 import { record } from "../tape.js";
 import { empty, type Shape, sameShape, show, sizeOf, type Tensor } from "../tensor.js";
-import { planGemm } from "./gemm_plan.js";
+import { gemm } from "./gemm.js";
 import { sumTo } from "./reduce.js";
 
-const broadcast = kernel("matmul_broadcast"); // p, q, bias -> o
-const pad = kernel("pad_matrix"); //             x -> y
+const pad = kernel("pad_matrix"); // x -> y
 
 export interface MatmulOptions {
   /** b is given as (..., N, K). */
@@ -98,24 +96,18 @@ function multiply(
   const rows = acrossA ? a.cols : a.rows;
   if ((a.cols | b.cols | cols) % 4) return multiplyOdd(a, acrossA, b, acrossB, alpha, shape, bias);
 
-  const lanes = device().subgroupSize === 4 ? 4 : 8; // wider subgroups leave lanes idle, and are right
   const out = empty(shape);
-  const plan = planGemm(
-    {
-      rows,
-      cols,
-      depth: acrossA ? a.rows : a.cols,
-      batch: a.batch,
-      alpha,
-      bias: bias !== undefined,
-      a: { contiguous: !acrossA, ld: a.cols, batchStride: a.rows * a.cols },
-      b: { contiguous: !acrossB, ld: b.cols, batchStride: b.rows * b.cols },
-      out: { contiguous: true, ld: cols, batchStride: rows * cols },
-    },
-    lanes,
-  );
-  const [p, q] = plan.swapped ? [b.x, a.x] : [a.x, b.x];
-  broadcast.run({ p, q, bias: bias ?? q, o: out }, plan.params, plan);
+  const sizes = {
+    rows,
+    cols,
+    depth: acrossA ? a.rows : a.cols,
+    batch: a.batch,
+    alpha,
+    a: { contiguous: !acrossA, ld: a.cols, batchStride: a.rows * a.cols },
+    b: { contiguous: !acrossB, ld: b.cols, batchStride: b.rows * b.cols },
+    out: { contiguous: true, ld: cols, batchStride: rows * cols },
+  };
+  gemm(sizes, { a: a.x, b: b.x, bias, out });
   return out;
 }
 

@@ -8,24 +8,27 @@
  */
 fn hair_region(p: vec3f) -> f32 {
   let x = p.x - 0.25 * face.hair_part;
-  let wave = 0.016 * sin(19.0 * p.x + face.seed) + 0.014 * sin(47.0 * p.x + 3.0 * face.seed);
-  let top = face.hairline - face.hairline_drop * x * x + face.hairline_temple * bump(abs(p.x) - 0.38, 0.17) + wave * 0.8;
+  let uneven = 0.016 * wave(19.0 * p.x + face.seed) + 0.014 * wave(47.0 * p.x + 3.0 * face.seed);
+  let top = face.hairline - face.hairline_drop * x * x + face.hairline_temple * bump(abs(p.x) - 0.38, 0.17) + 0.8 * uneven;
   let throat = 0.6 * ramp(0.60, 0.35, abs(p.x)) * ramp(-0.4, -0.8, p.y);
-  let beside = mix(face.hair_front, face.hair_back, ramp(0.02, 0.40, p.y)) - throat + 0.06 * sin(9.0 * p.y + face.seed);
+  let beside = mix(face.hair_front, face.hair_back, ramp(0.02, 0.40, p.y)) - throat + 0.06 * wave(9.0 * p.y + face.seed);
   return smax(p.y - top, beside - p.z, 0.10);
 }
 
 /** Height above the hair's lower end: short hair stops at the nape and with a sideburn, long hair hangs. */
 fn hair_end(p: vec3f) -> f32 {
   let burn = 0.36 * ramp(-0.35, 0.0, p.z) * saturate(1.0 - 2.0 * face.hair_length);
-  return p.y + 0.50 - burn + 1.4 * face.hair_length + 0.03 * sin(23.0 * p.x + face.seed);
+  return p.y + 0.50 - burn + 1.4 * face.hair_length + 0.03 * wave(23.0 * p.x + face.seed);
 }
 
 /** Coarse locks; the fine strands are only shaded (face_shade.wgsl). */
 fn locks(p: vec3f) -> f32 {
-  let w = p + 0.12 * sin(p.yzx * 5.0 + face.seed);
-  let curls = sin(13.0 * w.x) * sin(13.0 * w.y + 1.0) * sin(13.0 * w.z);
-  let straight = sin(atan2(p.x - face.hair_part, p.z + 0.35) * 13.0 + 2.0 * sin(3.0 * p.y + face.seed));
+  let w = p + 0.12 * wave3(p.yzx * 5.0 + face.seed);
+  let c = wave3(13.0 * w + vec3f(0.0, 1.0, 0.0));
+  let curls = c.x * c.y * c.z;
+  let x = p.x - face.hair_part;
+  let around = x / (abs(x) + abs(p.z + 0.35) + 0.01);                          // like an angle: -1 to 1 over each half
+  let straight = wave(around * 20.0 + 2.0 * wave(3.0 * p.y + face.seed));
   return mix(0.014 * straight, 0.055 * curls, face.hair_curl);
 }
 
@@ -42,7 +45,7 @@ fn hair_distance(p: vec3f) -> f32 {
   let grown = ramp(-0.02, face.hair_edge, region);
   let parted = face.hair_part_depth * bump(p.x - face.hair_part, 0.07) * ramp(0.2, 0.7, p.y);
   let thick = mix(face.hair_side, face.hair_top, ramp(-0.1, 0.9, p.y)) - parted + locks(p) * min(8.0 * face.hair_top, 1.0);
-  return smin(scalp - mix(-0.06, thick, grown) + 0.4 * ramp(-0.08, -0.5, region), bun, 0.08);   // bare: below the skin
+  return smin(max(scalp - mix(-0.06, thick, grown), -region - 0.10), bun, 0.08);       // where nothing grows, below the skin
 }
 
 fn cap_dome(p: vec3f) -> f32 {

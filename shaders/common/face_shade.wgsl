@@ -36,8 +36,8 @@ fn beard_mask(q: vec3f) -> vec2f {
 /** Height of the beard above the skin. */
 fn beard_relief(p: vec3f, q: vec3f) -> f32 {
   let mask = beard_mask(q);
-  let w = p + 0.03 * sin(p.yzx * 21.0 + face.seed);
-  let tufts = sin(37.0 * w.x) * sin(29.0 * w.y + 1.0) + 0.5 * sin(61.0 * w.x + 40.0 * w.z);
+  let w = p + 0.03 * wave3(p.yzx * 21.0 + face.seed);
+  let tufts = wave(37.0 * w.x) * wave(29.0 * w.y + 1.0) + 0.5 * wave(61.0 * w.x + 40.0 * w.z);
   return face.beard_length * max(mask.x * step(0.4, face.beard), mask.y * step(0.4, face.moustache)) * (1.0 + 0.16 * tufts);
 }
 
@@ -74,7 +74,7 @@ fn shade_skin(p: vec3f, q: vec3f, n: vec3f) -> Surface {
   let red_lip = ramp(0.02, -0.02, max(lip.y - open - bow, -lip.y - open - face.lower_lip * 1.8 * arch)) * step(0.5, p.z) * ramp(0.0, 0.25, arch);
   albedo = mix(albedo, face.lips * (0.85 + 0.3 * fine), red_lip);
   albedo *= 1.0 - 0.75 * bump(abs(lip.y) - open, 0.014) * ramp(1.06, 0.92, abs(lip.x)) * step(0.5, p.z);
-  let inside = ramp(0.012, 0.04, lip.z - 0.01) * ramp(0.01, -0.01, abs(lip.y) - open) * ramp(0.0, 0.3, arch) * step(0.012, open);
+  let inside = ramp(0.008, 0.030, lip.z) * ramp(0.01, -0.01, abs(lip.y) - open) * ramp(0.0, 0.3, arch) * ramp(0.010, 0.020, open);
   let teeth = ramp(open - 0.085, open - 0.07, lip.y) * (0.75 + 0.25 * ramp(0.0, 0.2, abs(fract(p.x * 12.0) - 0.5)));
   albedo = mix(albedo, mix(vec3f(0.10, 0.02, 0.02), vec3f(0.72, 0.67, 0.58) * ramp(1.0, 0.5, abs(lip.x)), teeth), inside);
 

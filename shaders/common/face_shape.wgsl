@@ -67,7 +67,7 @@ fn mouth(q: vec3f, skin: f32) -> f32 {
   let lower = face.lower_lip * (0.25 + 0.75 * sqrt(arch));
   var d = smin(skin, length(vec3f(beside, at.y - gap - upper * 0.75, at.z + 0.010)) - upper * 0.9, 0.055);
   d = smin(d, length(vec3f(beside, at.y + gap + lower * 0.80, at.z + 0.005)) - lower * 0.95, 0.05);
-  let opening = max(max(abs(at.y) - gap, beside - 0.004), at.z - 0.03 - 1.1 * gap);
+  let opening = max(max(abs(at.y) - gap, beside - 0.004), at.z - 0.03 - 1.6 * gap);
   return smax(d, -opening, 0.018);
 }
 

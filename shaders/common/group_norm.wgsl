@@ -1,4 +1,4 @@
-// group_norm     the affine map a normalisation comes to: y = a[b, c] x + s[b, c]
+// group_norm     the affine map a normalisation comes to: y = a[b, c] (x - mean) + s[b, c]
 //
 // Needs          params.batch, groups, channels, pixels, chunks, run, eps, count; const AFFINE, MODULATED: bool;
 //                w, scale: arrays of f32

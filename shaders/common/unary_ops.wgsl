@@ -1,5 +1,7 @@
 // The numbers of unary.wgsl and unary_backward.wgsl: the host sets OP to one of them (engine/ops/unary.ts holds the same
 // list, in this order; test/ops/unary.test.ts compares the two).
+//
+// @import common/exp_log.wgsl
 
 const OP: u32 = 0u;
 
@@ -24,6 +26,8 @@ const GELU: u32 = 17u;
 
 /** x^p. Of x < 0 the sign is known for whole p only: `parity` is 0 for even p, 1 for odd, 2 for broken p (then NaN). */
 fn pow4(x: vec4f, p: f32, parity: u32) -> vec4f {
-  let y = exp2(p * log2(select(abs(x), x, parity == 2u)));
-  return select(y, -y, (x < vec4f(0.0)) & vec4<bool>(parity == 1u));
+  let y = exp2(p * log2(abs(x)));
+  let negative = x < vec4f(0.0);
+  if (parity == 2u) { return select(or_nan4(y, x), log4(x), negative); }
+  return or_nan4(select(y, -y, negative & vec4<bool>(parity == 1u)), x);
 }

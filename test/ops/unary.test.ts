@@ -117,6 +117,7 @@ describe("unary", () => {
     expect((await both(ops.tanh, [-inf, -500, 500, inf]))[0]).toEqual([-1, -1, 1, 1]);
     expect((await both(ops.sigmoid, [-inf, inf]))[0]).toEqual([0, 1]);
     expect((await both(ops.sin, [-inf, inf]))[0]).toEqual([Number.NaN, Number.NaN]);
+    expect((await both((x) => ops.pow(x, 2.5), [-2, 0]))[0]).toEqual([Number.NaN, 0]);
     expect((await both(ops.exp, [-inf, inf]))[0]).toEqual([0, inf]);
     expect((await both(ops.log, [-1, 0, inf]))[0]).toEqual([Number.NaN, -inf, inf]);
   });

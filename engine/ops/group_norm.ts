@@ -1,0 +1,222 @@
+// Group normalisation with its affine map, an optional modulation by (B, C) tensors and an optional SiLU, and the gradients.
+//
+//   xhat = (x - mean) rstd,  mean and rstd = 1 / sqrt(variance + eps) over a group of channels and all pixels
+//   z    = (1 + scale) (w xhat + bias) + shift  =  a (x - mean) + s  with one a, s for each (b, c)
+//   y    = z  or  z sigmoid(z)
+//
+//   d    = dy act'(z),  g = w (1 + scale),  n = elements of a group;  sums over the group:
+//   dx   = a d + u (x - mean) + v,   u = -rstd^3 sum(g d (x - mean)) / n,   v = -rstd sum(g d) / n
+//
+// Four steps each way: sums of chunks of pixels; their merge by group (which is all that differs between the families); the
+// map, over x; and on the way back the gradients of w, bias, scale, shift. Only x and numbers per (b, c) are saved.
+// Batch normalisation is the case of one channel a group over all items: batch_norm.ts uses the same steps.
+
+import { device } from "../device.js";
+import { ShapeError } from "../errors.js";
+import { toLayout } from "../layout.js";
+import { scope } from "../scope.js";
+import { type Kernel, kernel } from "../shader.js";
+import { record, type Rule } from "../tape.js";
+import { empty, emptyLike, planes, sameShape, show, type Tensor, zeros } from "../tensor.js";
+
+const statisticsKernel = kernel("group_norm_statistics"); //   x              -> partial
+const merge = kernel("group_norm_merge"); //                   partial, w ... -> stats, affine
+const mergeRows = kernel("group_norm_merge_rows");
+const forward = kernel("group_norm"); //                       x, affine      -> y
+const backwardSums = kernel("group_norm_backward_sums"); //    x, dy, affine  -> partial
+const backwardMerge = kernel("group_norm_backward_merge"); //  partial ...    -> sums, uv
+const backwardMergeRows = kernel("group_norm_backward_merge_rows");
+const backwardInput = kernel("group_norm_backward"); //        x, dy, uv ...  -> dx
+const backwardWeight = kernel("group_norm_backward_weight"); // sums ...      -> dw, dbias, dscale, dshift
+
+export interface GroupNormOptions {
+  eps?: number;
+  /** Applies SiLU to the result. */
+  silu?: boolean;
+  /** (B, C): the normalised x is multiplied by 1 + scale ... */
+  scale?: Tensor | undefined;
+  /** (B, C): ... and shift is added. */
+  shift?: Tensor | undefined;
+}
+
+/**
+ * PyTorch's `group_norm(x, groups, w, b, eps)`, then modulation, then SiLU.
+ *
+ * @param x      (B, C, ...) in either layout; y has the same
+ * @param w, b   (C)
+ * @throws       ShapeError if groups does not divide C or a tensor does not fit
+ */
+export function groupNorm(x: Tensor, groups: number, w: Tensor, b: Tensor, options: GroupNormOptions = {}): Tensor {
+  const { eps = 1e-5, silu = false, scale, shift } = options;
+  const { batch, channels } = planes(x.shape);
+  if (x.shape.length < 2 || !(groups > 0) || channels % groups) {
+    throw new ShapeError(`groupNorm: x is ${show(x)}; its channels do not make ${groups} groups.`);
+  }
+  if (!scale !== !shift) throw new ShapeError("groupNorm: scale and shift come together; one of them is missing.");
+  const fits: [string, Tensor | undefined, number[]][] = [
+    ["w", w, [channels]], ["b", b, [channels]], ["scale", scale, [batch, channels]], ["shift", shift, [batch, channels]],
+  ];
+  for (const [name, t, shape] of fits) {
+    if (t && !sameShape(t.shape, shape)) throw new ShapeError(`groupNorm: ${name} is ${show(t)}; x ${show(x)} needs ${show(shape)}.`);
+  }
+  const norm: Norm = { x, memory: memoryOf(x, false), batch, groups, eps, silu, w, bias: b, scale, shift };
+  const { stats, affine } = statistics(norm);
+  return recordNorm(norm, applyAffine(norm, affine), stats, affine, false);
+}
+
+/** How x lies: `items` of `pixels` times `units` of T, by strides in T. */
+interface Memory {
+  T: "vec4f" | "f32";
+  items: number;
+  pixels: number;
+  units: number;
+  pixel_stride: number;
+  unit_stride: number;
+}
+
+/** One normalisation: x, the groups that share statistics (batch x groups of them), and the affine map's tensors. */
+export interface Norm {
+  x: Tensor;
+  memory: Memory;
+  /** Items with statistics of their own: B, or 1 for batch norm. */
+  batch: number;
+  groups: number;
+  eps: number;
+  silu: boolean;
+  w?: Tensor | undefined;
+  bias?: Tensor | undefined;
+  scale?: Tensor | undefined;
+  shift?: Tensor | undefined;
+}
+
+/** `fold`: the items need not be told apart, so they become pixels of one where memory allows. */
+export function memoryOf(x: Tensor, fold: boolean): Memory {
+  const { batch, channels, pixels } = planes(x.shape);
+  const last = x.layout === "channels_last" || pixels === 1; // channels lie innermost
+  const T = last && channels % 4 === 0 ? "vec4f" : "f32";
+  const units = T === "f32" ? channels : channels / 4;
+  if (!last) return { T, items: batch, pixels, units, pixel_stride: 1, unit_stride: pixels };
+  const [items, inItem] = fold ? [1, batch * pixels] : [batch, pixels];
+  return { T, items, pixels: inItem, units, pixel_stride: units, unit_stride: 1 };
+}
+
+/** Mean and variance of each group (batch, groups, 2), and the map (batch, 3, C) of a, s and the mean. */
+export function statistics(norm: Norm): { stats: Tensor; affine: Tensor } {
+  return scope(() => {
+    const { x, batch, groups, w, bias, scale, shift } = norm;
+    const { T, ...place } = norm.memory;
+    const plan = chunksOf(norm.memory);
+    const channels = x.dim(1);
+    const partial = empty([place.items, plan.chunks, 2, channels]);
+    const WORKGROUP = plan.workgroup;
+    const threads = place.items * plan.chunks * place.units;
+    const params = { ...place, chunks: plan.chunks, run: plan.run };
+    statisticsKernel.run({ x, partial }, params, { workgroups: Math.ceil(threads / WORKGROUP), constants: { T, WORKGROUP } });
+
+    const stats = empty([batch, groups, 2]);
+    const affine = empty([batch, 3, channels]);
+    const unused = partial; // bound in place of what the constants say is not read
+    const tensors = { partial, w: w ?? unused, bias: bias ?? unused, scale: scale ?? unused, shift: shift ?? unused, stats, affine };
+    runMerge(norm, merge, mergeRows, tensors);
+    return { stats, affine };
+  });
+}
+
+/** y = act(a (x - mean) + s). */
+export function applyAffine(norm: Norm, affine: Tensor): Tensor {
+  const { x, memory, silu: SILU } = norm;
+  const y = emptyLike(x);
+  const { T, ...place } = memory;
+  forward.run({ x, affine, y }, { ...place, item_stride: itemStride(norm, 3) }, perPixel(memory, { T, SILU }));
+  return y;
+}
+
+/**
+ * Puts y on the tape. `frozen`: the statistics are constants (batch norm in eval mode), so dx = a d alone.
+ */
+export function recordNorm(norm: Norm, y: Tensor, stats: Tensor, affine: Tensor, frozen: boolean): Tensor {
+  const { x, w, bias, scale, shift } = norm;
+  const parts = { x, w, bias, scale, shift };
+  const names = (Object.keys(parts) as (keyof typeof parts)[]).filter((name) => parts[name]);
+  const inputs = names.map((name) => parts[name]!);
+  const saved = [x, stats, affine, ...inputs.filter((t) => t !== x && t !== shift)];
+  const rule: Rule = (given, needs) => {
+    const dy = toLayout(given, x.layout);
+    const { sums, uv } = gradientSums(norm, dy, stats, affine);
+    const grads: Partial<Record<keyof typeof parts, Tensor>> = needs.some((need, i) => need && i > 0) ? weightGradients(norm, sums) : {};
+    if (needs[0]) grads.x = inputGradient(norm, dy, affine, frozen ? zeros(uv.shape) : uv);
+    return names.map((name, i) => (needs[i] ? grads[name]! : null));
+  };
+  return record(y, { inputs, saved }, rule);
+}
+
+/** Per (b, c): the sums of d and of d xhat (batch, 2, C); and u, v of dx = a d + u (x - mean) + v. */
+function gradientSums(norm: Norm, dy: Tensor, stats: Tensor, affine: Tensor): { sums: Tensor; uv: Tensor } {
+  const { x, batch, w, scale, silu: SILU } = norm;
+  const { T, ...place } = norm.memory;
+  const { chunks, run, workgroup: WORKGROUP } = chunksOf(norm.memory);
+  const channels = x.dim(1);
+  const partial = empty([place.items, chunks, 2, channels]);
+  const params = { ...place, item_stride: itemStride(norm, 3), chunks, run };
+  const workgroups = Math.ceil((place.items * chunks * place.units) / WORKGROUP);
+  backwardSums.run({ x, dy, affine, partial }, params, { workgroups, constants: { T, WORKGROUP, SILU } });
+
+  const sums = empty([batch, 2, channels]);
+  const uv = empty([batch, 2, channels]);
+  runMerge(norm, backwardMerge, backwardMergeRows, { partial, w: w ?? partial, scale: scale ?? partial, stats, sums, uv });
+  return { sums, uv };
+}
+
+function inputGradient(norm: Norm, dy: Tensor, affine: Tensor, uv: Tensor): Tensor {
+  const { x, memory, silu: SILU } = norm;
+  const dx = emptyLike(x);
+  const { T, ...place } = memory;
+  const params = { ...place, item_stride: itemStride(norm, 3), uv_stride: itemStride(norm, 2) };
+  backwardInput.run({ x, dy, affine, uv, dx }, params, perPixel(memory, { T, SILU }));
+  return dx;
+}
+
+function weightGradients(norm: Norm, sums: Tensor): { w: Tensor; bias: Tensor; scale: Tensor; shift: Tensor } {
+  const { batch, w, bias, scale } = norm;
+  const channels = norm.x.dim(1);
+  const grads = { w: empty([channels]), bias: empty([channels]), scale: empty([batch, channels]), shift: empty([batch, channels]) };
+  const tensors = { sums, w: w ?? sums, bias: bias ?? sums, scale: scale ?? sums };
+  const outputs = { dw: grads.w, dbias: grads.bias, dscale: grads.scale, dshift: grads.shift };
+  const launch = { workgroups: Math.ceil(channels / 16), constants: { MODULATED: Boolean(scale) } };
+  backwardWeight.run({ ...tensors, ...outputs }, { batch, channels }, launch);
+  return grads;
+}
+
+/** Merges partial sums by group: a workgroup a group on GPUs, a thread a group on software adapters. */
+function runMerge(norm: Norm, tree: Kernel, rows: Kernel, tensors: Record<string, Tensor>): void {
+  const { batch, groups, eps, memory } = norm;
+  const channels = norm.x.dim(1);
+  const { chunks, run } = chunksOf(memory);
+  const count = norm.x.size / (batch * groups);
+  const merged = chunks * (memory.items / batch);
+  const params = { batch, groups, channels, pixels: memory.pixels, chunks: merged, item_chunks: chunks, run, count, eps };
+  const constants = { AFFINE: Boolean(norm.w), MODULATED: Boolean(norm.scale) };
+  if (device().family === "tiled") tree.run(tensors, params, { workgroups: batch * groups, constants });
+  else rows.run(tensors, params, { workgroups: Math.ceil((batch * groups) / 16), constants });
+}
+
+/**
+ * Chunks of pixels: enough threads for the device, at least 8 pixels each. 3,072 threads are the 8 chunks of KERNELS 6 at
+ * 8 x 192 x 16 x 16; a GPU wants some 20 times as many.
+ */
+function chunksOf({ items, pixels, units }: Memory): { chunks: number; run: number; workgroup: number } {
+  const broadcast = device().family === "broadcast";
+  const wanted = Math.ceil((broadcast ? 3072 : 65536) / Math.max(items * units, 1));
+  const run = Math.max(8, Math.ceil(pixels / Math.min(wanted, broadcast ? 64 : 256)));
+  return { chunks: Math.max(1, Math.ceil(pixels / run)), run, workgroup: broadcast ? 16 : 64 };
+}
+
+function perPixel({ items, pixels, units }: Memory, constants: { T: string; SILU: boolean }) {
+  const PIXELS = device().family === "broadcast" ? 4 : 1;
+  return { workgroups: Math.ceil((items * units * Math.ceil(pixels / PIXELS)) / 64), constants: { ...constants, PIXELS } };
+}
+
+/** From one item's map to the next, in T; 0 where all items share one. */
+function itemStride({ batch, memory }: Norm, planesOfMap: number): number {
+  return batch === 1 ? 0 : planesOfMap * memory.units;
+}

@@ -1,0 +1,49 @@
+// layer_norm_backward_rows   dx = rstd (g - row mean of g - xhat (row mean of g xhat)),  g = dy w;  dw[r, c] = dy xhat, to be summed over r
+//
+// Shapes         x, dy, dx, dw: (R, C), rows contiguous, w: (C), stats: (R) of (mean, rstd).
+// One thread     owns one row: software adapters have no use for workgroup memory.
+// Traffic        x, dy, w twice, dx, dw once.
+// Host           engine/ops/layer_norm.ts        Twin  test/reference/layer_norm.ts
+//
+// @import common/row.wgsl
+
+alias T = vec4f;                 // vec4f where C is a multiple of 4, else f32
+const SHARE: f32 = 1.0;          // 0.25 where T is f32, see row.wgsl
+const WORKGROUP: u32 = 16u;
+
+struct Params { rows: u32, cols: u32, count: f32 }
+
+@group(0) @binding(0) var<storage, read>       x: array<T>;
+@group(0) @binding(1) var<storage, read>       w: array<T>;
+@group(0) @binding(2) var<storage, read>       dy: array<T>;
+@group(0) @binding(3) var<storage, read>       stats: array<vec2f>;
+@group(0) @binding(4) var<storage, read_write> dx: array<T>;
+@group(0) @binding(5) var<storage, read_write> dw: array<T>;
+@group(0) @binding(6) var<uniform>             params: Params;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+  let row = (group.y * grid.x + group.x) * WORKGROUP + lane;
+  if (row >= params.rows) { return; }
+  let first = row * params.cols;
+  let end = first + params.cols;
+
+  let mean = stats[row].x;
+  let rstd = stats[row].y;
+  var s = T();
+  var product = T();
+  for (var i = first; i < end; i++) {
+    let g = dy[i] * w[i - first];
+    s += g;
+    product += g * (x[i] - mean) * rstd;
+  }
+  let p = across_sum(s) / params.count;
+  let q = across_sum(product) / params.count;
+
+  for (var i = first; i < end; i++) {
+    let xhat = (x[i] - mean) * rstd;
+    dx[i] = rstd * (dy[i] * w[i - first] - p - xhat * q);
+    dw[i] = dy[i] * xhat;
+  }
+}

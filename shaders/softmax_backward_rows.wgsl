@@ -1,0 +1,34 @@
+// softmax_backward_rows   dx[r, c] = y[r, c] (dy[r, c] - g[r]),  g = row sum of dy y
+//
+// Shapes         y, dy, dx: (R, C), rows contiguous.
+// One thread     owns one row: software adapters have no use for workgroup memory.
+// Traffic        y, dy twice, dx once.
+// Host           engine/ops/softmax.ts        Twin  test/reference/softmax.ts
+//
+// @import common/row.wgsl
+
+alias T = vec4f;                 // vec4f where C is a multiple of 4, else f32
+const SHARE: f32 = 1.0;          // 0.25 where T is f32, see row.wgsl
+const WORKGROUP: u32 = 16u;
+
+struct Params { rows: u32, cols: u32 }
+
+@group(0) @binding(0) var<storage, read>       y: array<T>;
+@group(0) @binding(1) var<storage, read>       dy: array<T>;
+@group(0) @binding(2) var<storage, read_write> dx: array<T>;
+@group(0) @binding(3) var<uniform>             params: Params;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+  let row = (group.y * grid.x + group.x) * WORKGROUP + lane;
+  if (row >= params.rows) { return; }
+  let first = row * params.cols;
+  let end = first + params.cols;
+
+  var product = T();
+  for (var i = first; i < end; i++) { product += dy[i] * y[i]; }
+  let g = across_sum(product);
+
+  for (var i = first; i < end; i++) { dx[i] = y[i] * (dy[i] - g); }
+}

@@ -1,0 +1,26 @@
+// sub            y = a - b
+//
+// Shapes         a, b, y: (n), same order in memory.
+// One thread     VECS adjacent vec4's; the last one may reach past n, into the block's own padding.
+// Traffic        a, b once, y once.
+// Gradient       dy and -dy        Host  engine/ops/binary.ts        Twin  test/reference/binary.ts
+
+const VECS: u32 = 4u;            // 4 on software adapters, 1 on GPUs
+
+struct Params { n: u32 }
+
+@group(0) @binding(0) var<storage, read>       a: array<vec4f>;
+@group(0) @binding(1) var<storage, read>       b: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(3) var<uniform>             params: Params;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+  let i = ((group.y * grid.x + group.x) * 64u + lane) * VECS;
+  if (i * 4u >= params.n) { return; }
+  // @unroll
+  for (var v = 0u; v < VECS; v++) {
+    y[i + v] = a[i + v] - b[i + v];
+  }
+}

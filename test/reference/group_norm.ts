@@ -1,0 +1,32 @@
+// Float64 twin of engine/ops/group_norm.ts.
+
+import { type Array64, count, map } from "./array.js";
+
+export interface GroupNormArgs {
+  groups: number;
+  eps?: number;
+  silu?: boolean;
+}
+
+/** x (B, C, ...), w, b (C), and scale, shift (B, C) or neither. */
+export function groupNorm(
+  { x, w, b, scale, shift }: { x: Array64; w: Array64; b: Array64; scale?: Array64 | undefined; shift?: Array64 | undefined },
+  { groups, eps = 1e-5, silu = false }: GroupNormArgs,
+): Array64 {
+  const channels = x.shape[1]!;
+  const pixels = count(x.shape.slice(2));
+  const n = (channels / groups) * pixels; // a group is a run of x
+  const statistics = Array.from({ length: x.data.length / n }, (_, i) => {
+    const run = x.data.subarray(i * n, (i + 1) * n);
+    const mean = run.reduce((a, v) => a + v, 0) / n;
+    const variance = run.reduce((a, v) => a + (v - mean) ** 2, 0) / n;
+    return { mean, rstd: 1 / Math.sqrt(variance + eps) };
+  });
+  return map(x, (v, i) => {
+    const { mean, rstd } = statistics[Math.floor(i / n)]!;
+    const bc = Math.floor(i / pixels);
+    let z = (v - mean) * rstd * w.data[bc % channels]! + b.data[bc % channels]!;
+    if (scale && shift) z = z * (1 + scale.data[bc]!) + shift.data[bc]!;
+    return silu ? z / (1 + Math.exp(-z)) : z;
+  });
+}

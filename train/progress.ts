@@ -1,0 +1,67 @@
+// What a run says on stderr: on a terminal one line that is rewritten, elsewhere a line now and then.
+
+/** Seconds between two lines. */
+const every = { terminal: 1, plain: 10 };
+
+export class Progress {
+  private readonly terminal: boolean;
+  private open = false; // a line without its end stands on the terminal
+  private printed = { time: performance.now(), step: 0 };
+  private rate: number | undefined;
+
+  constructor(
+    private readonly steps: number,
+    step: number,
+    private readonly out: { isTTY?: boolean; write(text: string): unknown } = process.stderr,
+  ) {
+    this.terminal = Boolean(out.isTTY);
+    this.printed.step = step;
+  }
+
+  /** Whether enough time has passed for the next line. */
+  get due(): boolean {
+    return performance.now() - this.printed.time >= 1000 * (this.terminal ? every.terminal : every.plain);
+  }
+
+  /** `done` steps are done; `values` are means since the last line. */
+  show(done: number, values: Record<string, number>): void {
+    const now = performance.now();
+    const fresh = (done - this.printed.step) / ((now - this.printed.time) / 1000);
+    // The first line's rate would be that of compiling shaders; later ones are smoothed, so that the time left does not jump.
+    const first = this.rate === undefined;
+    this.rate = first ? fresh : 0.7 * this.rate! + 0.3 * fresh;
+    if (done - this.printed.step === 1 && first) this.rate = undefined;
+    this.printed = { time: now, step: done };
+    const numbers = Object.entries(values).map(([name, value]) => `${name} ${brief(value)}`);
+    const pace = this.rate ? [`${speed(this.rate)}`, `${duration((this.steps - done) / this.rate)} left`] : [];
+    this.line([`step ${count(done)}/${count(this.steps)}`, ...numbers, ...pace].join("  "));
+  }
+
+  /** A line of its own. */
+  note(text: string): void {
+    if (this.open) this.out.write("\n");
+    this.open = false;
+    this.out.write(`${text}\n`);
+  }
+
+  private line(text: string): void {
+    this.out.write(this.terminal ? `\r\x1b[K${text}` : `${text}\n`);
+    this.open = this.terminal;
+  }
+}
+
+const count = (n: number): string => n.toLocaleString("en");
+
+/** Four digits. */
+export const brief = (x: number): string => (x !== 0 && (Math.abs(x) < 1e-3 || Math.abs(x) >= 1e5) ? x.toExponential(2) : String(Number(x.toPrecision(4))));
+
+const speed = (rate: number): string => (rate >= 1 ? `${rate.toPrecision(3)} steps/s` : `${(1 / rate).toPrecision(3)} s/step`);
+
+/** 45 s, 3 min, 2 h 05 min, 3 d 4 h */
+export function duration(seconds: number): string {
+  const minutes = Math.round(seconds / 60);
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (minutes < 90) return `${minutes} min`;
+  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
+  return `${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
+}
