@@ -9,11 +9,16 @@ export type Fields = Record<string, number | Color>;
 
 export const mix = (a: number, b: number, t: number): number => a + (b - a) * t;
 export const clamp = (x: number, lo: number, hi: number): number => Math.min(Math.max(x, lo), hi);
-export const mixColor = (a: Color, b: Color, t: number): Color => [mix(a[0], b[0], t), mix(a[1], b[1], t), mix(a[2], b[2], t)];
+export const mixColor = (a: Color, b: Color, t: number): Color => [
+  mix(a[0], b[0], t),
+  mix(a[1], b[1], t),
+  mix(a[2], b[2], t),
+];
 export const scale = (c: Color, s: number): Color => [c[0] * s, c[1] * s, c[2] * s];
 
 /** Normal with this mean and deviation, cut at 2.2 deviations: no monsters. */
-export const about = (rng: Rng, mean: number, deviation: number): number => mean + deviation * clamp(rng.normal(), -2.2, 2.2);
+export const about = (rng: Rng, mean: number, deviation: number): number =>
+  mean + deviation * clamp(rng.normal(), -2.2, 2.2);
 
 export const between = (rng: Rng, lo: number, hi: number): number => mix(lo, hi, rng.uniform());
 export const chance = (rng: Rng, p: number): boolean => rng.uniform() < p;

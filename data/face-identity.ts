@@ -3,91 +3,55 @@
 // Sizes are decimetres and follow adult means and spreads (Farkas, "Anthropometry of the Head and Face", 1994), eyes a
 // tenth larger. Their joint distribution is ours, made to look like people; it describes no population.
 
-import { random, type Rng } from "../engine/random.js";
-import { about, between, chance, clamp, type Color, type Fields, hex, mix, mixColor, pick, scale } from "./face-draw.js";
+import { type Rng, random } from "../engine/random.js";
+import {
+  about,
+  between,
+  type Color,
+  chance,
+  clamp,
+  type Fields,
+  hex,
+  mix,
+  mixColor,
+  pick,
+  scale,
+} from "./face-draw.js";
+import { hairColorOf, hairOf } from "./face-hair.js";
 
 /** Skin from very light to very dark, sRGB, as photographed in even light. */
 const SKINS = ["#dfb49c", "#d8a78a", "#cb987a", "#b98468", "#9c6a50", "#7d523d", "#5f3d2e", "#452c22"].map(hex);
 
-const HAIRS = {
-  black: hex("#1b1614"), espresso: hex("#2c1d16"), brown: hex("#4d3122"), chestnut: hex("#6b4128"), auburn: hex("#7c3f22"),
-  red: hex("#a4522a"), blond: hex("#b98d58"), pale: hex("#dcc08d"), grey: hex("#8d8a87"), white: hex("#d6d3ce"),
-};
+const DARK_IRIS = hex("#3a2216");
+const BROWN_IRIS = hex("#5f3a1f");
+const HAZEL_IRIS = hex("#7d6233");
+const GREEN_IRIS = hex("#65783f");
+const GREY_IRIS = hex("#7d8a90");
+const BLUE_IRIS = hex("#5585b0");
 
-const IRISES = {
-  dark: hex("#3a2216"), brown: hex("#5f3a1f"), hazel: hex("#7d6233"), green: hex("#65783f"), grey: hex("#7d8a90"), blue: hex("#5585b0"),
-};
-
-/** Hair: thickness on top and at the sides, length, and the line where it begins. */
-interface Hair {
-  top: number;
-  side: number;
-  length: number;
-  front: number;
-  back: number;
-  line: number;
-  drop: number;
-  temple: number;
-  edge: number;
-  part: number;
-  depth: number;
-  curl: number;
-  bun: number;
-}
-
-const SHORT: Hair = {
-  top: 0.13, side: 0.05, length: 0, front: 0.1, back: 0.46, line: 0.70, drop: 0.75, temple: 0.02, edge: 0.3, part: 0, depth: 0, curl: 0, bun: 0,
-};
-
-/** Styles with their weights for feminine (left) and masculine (right) people. */
-const STYLES: readonly (readonly [number, number, (rng: Rng) => Partial<Hair>])[] = [
-  [0.02, 0.09, (rng) => ({ top: 0.0, side: 0.0, line: between(rng, 0.7, 0.9) })],                                                         // shaven
-  [0.0, 0.09, (rng) => ({ top: 0.02, side: between(rng, 0.02, 0.05), line: 2, drop: 0, back: -0.75, front: -0.05, edge: 0.06 })],                    // a wreath
-  [0.04, 0.15, () => ({ top: 0.035, side: 0.02, edge: 0.12 })],                                                                           // cropped
-  [0.08, 0.22, (rng) => ({ top: between(rng, 0.12, 0.24), side: between(rng, 0.04, 0.1) })],                                              // short
-  [0.05, 0.12, (rng) => ({ top: between(rng, 0.22, 0.34), side: between(rng, 0.02, 0.06), edge: 0.16 })],                                 // quiff
-  [0.08, 0.13, (rng) => ({ top: between(rng, 0.12, 0.2), side: 0.08, part: pick(rng, [[1, -0.34], [1, 0.34]]), depth: 0.08, edge: 0.2 })],// parted
-  [0.06, 0.1, (rng) => ({ top: between(rng, 0.12, 0.2), side: 0.1, line: between(rng, 0.28, 0.42), drop: 0.1, edge: 0.05 })],// fringe
-  [0.14, 0.01, (rng) => ({ top: 0.14, side: 0.16, length: between(rng, 0.5, 0.8), front: between(rng, 0.15, 0.4), line: between(rng, 0.3, 0.42), drop: 0.2, edge: 0.07 })], // bob with a fringe
-  [0.27, 0.04, (rng) => ({ top: 0.15, side: between(rng, 0.12, 0.22), length: between(rng, 0.9, 1.6), front: between(rng, 0.0, 0.32), part: between(rng, -0.35, 0.35), depth: 0.06, drop: 1.0, edge: 0.24 })], // long
-  [0.12, 0.02, (rng) => ({ top: 0.07, side: 0.05, front: 0.05, edge: 0.4, bun: pick(rng, [[2, 0], [1, between(rng, 0.25, 0.34)]]) })],     // tied back
-  [0.12, 0.06, (rng) => ({ top: between(rng, 0.25, 0.45), side: between(rng, 0.2, 0.4), curl: 1, drop: 0.7, edge: 0.14, length: between(rng, 0, 0.5) })],     // curls
-];
-
-function hairOf(rng: Rng, masculine: number, age: number): Hair {
-  const style = pick(rng, STYLES.map(([f, m, make]) => [mix(f, m, masculine), make] as const));
-  const hair = { ...SHORT, ...style(rng) };
-  const receding = masculine * Math.max(age - 0.3, 0);
-  return {
-    ...hair,
-    line: hair.line + about(rng, 0, 0.03) + 0.08 * receding,
-    temple: hair.temple + receding * between(rng, 0, 0.35),
-    side: hair.side * between(rng, 0.85, 1.2),
-    curl: hair.curl || (chance(rng, 0.3) ? between(rng, 0.15, 0.7) : between(rng, 0, 0.12)),
-  };
-}
-
-/** Hair and iris go with the skin, loosely. `melanin` 0 to 1. */
-function colorsOf(rng: Rng, melanin: number, age: number): { hair: Color; grey: number; iris: Color } {
+/** Irises go with the skin, loosely. melanin runs from 0 to 1. */
+function irisOf(rng: Rng, melanin: number): Color {
   const light = clamp(1.1 - 2.6 * melanin, 0, 1);
-  const natural = pick(rng, [
-    [0.25 + 2.2 * melanin, HAIRS.black], [0.5 + melanin, HAIRS.espresso], [0.7, HAIRS.brown], [0.5 * light + 0.05, HAIRS.chestnut],
-    [0.25 * light, HAIRS.auburn], [0.22 * light, HAIRS.red], [0.6 * light, HAIRS.blond], [0.35 * light, HAIRS.pale],
-  ]);
-  const grey = age > 0.55 && chance(rng, 0.75) ? between(rng, 0.1, 1) * (age - 0.4) * 1.6 : 0;
-  const hair = grey > 0.7 ? mixColor(HAIRS.grey, HAIRS.white, rng.uniform()) : scale(natural, between(rng, 0.8, 1.25));
+  // biome-ignore format: a table
   const iris = pick(rng, [
-    [0.4 + 2.5 * melanin, IRISES.dark], [0.8, IRISES.brown], [0.4 * light + 0.05, IRISES.hazel], [0.4 * light, IRISES.green],
-    [0.35 * light, IRISES.grey], [0.9 * light, IRISES.blue],
+    [0.4 + 2.5 * melanin, DARK_IRIS], [0.8, BROWN_IRIS], [0.4 * light + 0.05, HAZEL_IRIS], [0.4 * light, GREEN_IRIS],
+    [0.35 * light, GREY_IRIS], [0.9 * light, BLUE_IRIS],
   ]);
-  return { hair, grey: clamp(grey, 0, 1), iris: scale(iris, between(rng, 0.85, 1.25)) };
+  return scale(iris, between(rng, 0.85, 1.25));
 }
 
 /** The identity's fields, in the order of `struct Face`. */
 export function identityFields(seed: number, identity: number): Fields {
   const rng = random(seed, "identity", identity);
   // Three hidden traits tie the visible ones together.
-  const masculine = clamp(pick(rng, [[1, about(rng, 0.12, 0.12)], [1, about(rng, 0.86, 0.12)]]), 0, 1);
+  const masculine = clamp(
+    pick(rng, [
+      [1, about(rng, 0.12, 0.12)],
+      [1, about(rng, 0.86, 0.12)],
+    ]),
+    0,
+    1,
+  );
   const age = rng.uniform() ** 1.3;
   const melanin = rng.uniform() ** 1.15;
   const weight = about(rng, 0, 1);
@@ -96,7 +60,8 @@ export function identityFields(seed: number, identity: number): Fields {
   const tone = mixColor(SKINS[Math.floor(shade)]!, SKINS[Math.floor(shade) + 1]!, shade % 1);
   const warmth = about(rng, 0, 0.04);
   const skin: Color = [tone[0] * (1 + 0.3 * warmth), tone[1], tone[2] * (1 - warmth * 1.6)];
-  const { hair, grey, iris } = colorsOf(rng, melanin, age);
+  const iris = irisOf(rng, melanin);
+  const { color: hair, grey } = hairColorOf(rng, melanin, age);
   const style = hairOf(rng, masculine, age);
   const bearded = chance(rng, 0.55 * masculine ** 2);
   const stubble = masculine > 0.5 ? between(rng, 0, 0.35) : 0;
@@ -110,7 +75,17 @@ export function identityFields(seed: number, identity: number): Fields {
   return {
     skin,
     blush: clamp(about(rng, 0.5, 0.25), 0, 1) * (1 - 0.4 * melanin),
-    lips: mixColor(natural, hex(pick(rng, [[2, "#a83a44"], [1, "#8e2433"], [1, "#c25a5f"]])), rouge),
+    lips: mixColor(
+      natural,
+      hex(
+        pick(rng, [
+          [2, "#a83a44"],
+          [1, "#8e2433"],
+          [1, "#c25a5f"],
+        ]),
+      ),
+      rouge,
+    ),
     gloss: between(rng, 0.5, 1.3),
     iris,
     freckles: chance(rng, 0.28) ? between(rng, 0.35, 1) * (1 - melanin) : 0,
@@ -140,7 +115,7 @@ export function identityFields(seed: number, identity: number): Fields {
     brow_angle: about(rng, 0.0, 0.09),
     brow_arch: clamp(about(rng, mix(0.035, 0.015, masculine), 0.018), -0.01, 0.08),
     brow_density: clamp(about(rng, 0.85, 0.15), 0.35, 1),
-    nose_length: about(rng, 0.50, 0.035),
+    nose_length: about(rng, 0.5, 0.035),
     nose_width: about(rng, mix(0.165, 0.185, masculine) + 0.02 * melanin, 0.016),
     nose_bridge: about(rng, 0.01 - 0.02 * melanin, 0.02),
     nose_bone: about(rng, mix(0.068, 0.08, masculine), 0.008),
@@ -170,7 +145,15 @@ export function identityFields(seed: number, identity: number): Fields {
     hair_curl: style.curl,
     hair_bun: style.bun,
     beard,
-    moustache: full ? density * pick(rng, [[4, 1], [1, 0.3]]) : bearded ? Math.max(density, 0.8) : 0.6 * stubble,
+    moustache: full
+      ? density *
+        pick(rng, [
+          [4, 1],
+          [1, 0.3],
+        ])
+      : bearded
+        ? Math.max(density, 0.8)
+        : 0.6 * stubble,
     beard_length: length,
   };
 }

@@ -1,9 +1,9 @@
 // Drawn faces: pictures of people who do not exist. A data set without files, for demos and tests.
 //
-//   const y = drawFaces([{ identity: 3, k: 0 }, { identity: 3, k: 1 }], 112, seed);      (2, 3, 112, 112), values in [-1, 1]
+//   const y = drawFaces([{ identity: 3, k: 0 }, { identity: 3, k: 1 }], 112, seed);        (2, 3, 112, 112)
 //
-// A picture is a pure function of (seed, identity, k): identityOf(seed, identity) says who is drawn, captureOf(seed, identity, k)
-// how the k-th picture was taken. The two share nothing but the seed, so either may be held fixed.
+// A picture is a pure function of (seed, identity, k): identityOf(seed, identity) says who is drawn, captureOf(seed,
+// identity, k) how the k-th picture was taken. The two share no numbers, so either may be held fixed.
 
 import { ShapeError } from "../engine/errors.js";
 import { kernel } from "../engine/shader.js";
@@ -20,7 +20,8 @@ export const FACE_SIZE = pack({ ...identityFields(0, 0), ...captureFields(0, 0, 
 export const IDENTITY_SIZE = pack(identityFields(0, 0)).length;
 
 export const identityOf = (seed: number, identity: number): Float32Array => pack(identityFields(seed, identity));
-export const captureOf = (seed: number, identity: number, k: number): Float32Array => pack(captureFields(seed, identity, k));
+export const captureOf = (seed: number, identity: number, k: number): Float32Array =>
+  pack(captureFields(seed, identity, k));
 export const neutralCapture = (): Float32Array => pack(neutralFields());
 
 /** A whole record: the identity's numbers, then the capture's. */
@@ -31,7 +32,7 @@ export function faceParams(seed: number, identity: number, k: number): Float32Ar
 const draw = kernel("draw_face");
 const PIXELS_PER_GROUP = 64; // WORKGROUP of the kernel
 
-/** Faces drawn by one dispatch: 0.1 s of a slow GPU, far from the seconds after which a driver gives up. */
+/** Faces drawn by one dispatch: short enough for drivers that give up after two seconds, even on an integrated GPU. */
 const BATCH = 32;
 
 /** One picture: the k-th of a person. */
@@ -58,9 +59,12 @@ export function drawFaces(list: readonly FaceKey[], size: number, seed: number):
 /** The same from the numbers themselves: faces (N, FACE_SIZE), for instance identities under neutralCapture(). */
 export function drawRecords(faces: Tensor, size: number): Tensor {
   if (faces.shape.length !== 2 || faces.shape[1] !== FACE_SIZE) {
-    throw new ShapeError(`drawRecords: faces is ${show(faces)}, but a record has ${FACE_SIZE} numbers: give (N, ${FACE_SIZE}).`);
+    throw new ShapeError(
+      `drawRecords: faces is ${show(faces)}, but a record has ${FACE_SIZE} numbers: give (N, ${FACE_SIZE}).`,
+    );
   }
-  if (!Number.isInteger(size) || size < 1) throw new ShapeError(`drawRecords: a picture of ${size} pixels a side cannot be drawn.`);
+  if (!Number.isInteger(size) || size < 1)
+    throw new ShapeError(`drawRecords: a picture of ${size} pixels a side cannot be drawn.`);
   const n = faces.shape[0]!;
   const y = empty([n, 3, size, size]);
   for (let first = 0; first < n; first += BATCH) {

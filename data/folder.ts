@@ -25,11 +25,17 @@ const natural = new Intl.Collator("en", { numeric: true }).compare;
 /** Reads a folder of identity folders. @throws FileError if it is missing, has no pictures, or (strict) holds a broken one */
 export async function readFolder(root: string, options: FolderOptions): Promise<PixelSet> {
   const { size, strict = false, warn = (line) => console.error(line) } = options;
-  const names = (await list(root)).filter((e) => e.isDirectory()).map((e) => e.name).sort(natural);
+  const names = (await list(root))
+    .filter((e) => e.isDirectory())
+    .map((e) => e.name)
+    .sort(natural);
   const kept: { name: string; images: Uint8Array[] }[] = [];
   let broken = 0;
   for (const name of names) {
-    const files = (await list(join(root, name))).filter((e) => e.isFile() && isPicture(e.name)).map((e) => e.name).sort(natural);
+    const files = (await list(join(root, name)))
+      .filter((e) => e.isFile() && isPicture(e.name))
+      .map((e) => e.name)
+      .sort(natural);
     const images: Uint8Array[] = [];
     for (const file of files.slice(0, options.perIdentity)) {
       try {
@@ -42,8 +48,14 @@ export async function readFolder(root: string, options: FolderOptions): Promise<
     }
     if (images.length) kept.push({ name, images });
   }
-  if (broken) warn(`${broken} picture${broken > 1 ? "s" : ""} in ${root} could not be read and ${broken > 1 ? "are" : "is"} left out; --strict makes this an error.`);
-  if (!kept.length) throw new FileError(`${root} holds no pictures.\nExpected <identity>/<anything>.png or .jpg inside it, one folder for each person.`);
+  if (broken)
+    warn(
+      `${broken} picture${broken > 1 ? "s" : ""} in ${root} could not be read and ${broken > 1 ? "are" : "is"} left out; --strict makes this an error.`,
+    );
+  if (!kept.length)
+    throw new FileError(
+      `${root} holds no pictures.\nExpected <identity>/<anything>.png or .jpg inside it, one folder for each person.`,
+    );
   return gather(kept, size);
 }
 
@@ -85,7 +97,9 @@ export async function writePicture(path: string, planes: Uint8Array, width: numb
 
 export async function encodePng(planes: Uint8Array, width: number, height = width): Promise<Buffer> {
   const raw = planesToInterleaved(planes, width * height);
-  return sharp(raw, { raw: { width, height, channels: 3 } }).png().toBuffer();
+  return sharp(raw, { raw: { width, height, channels: 3 } })
+    .png()
+    .toBuffer();
 }
 
 /** Writes a set as `<root>/<identity>/<k>.png`. */

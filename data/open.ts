@@ -4,13 +4,15 @@
 //   drawn:400x16          400 drawn people, 16 pictures of each
 //   drawn:400x16+1000     the same, people 1000 to 1399
 
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import envPaths from "env-paths";
 import { FileError, UsageError } from "../engine/errors.js";
 import { writeAtomic } from "../engine/io/atomic.js";
 import { scope } from "../engine/scope.js";
-import { drawFaces } from "./faces.js";
+import { kernel } from "../engine/shader.js";
+import { drawFaces, faceParams } from "./faces.js";
 import { readFolder } from "./folder.js";
 import { type PixelSet, toBytes } from "./pixels.js";
 
@@ -36,7 +38,8 @@ const BATCH = 16;
 export async function openImages(spec: string, options: OpenOptions): Promise<PixelSet> {
   const drawn = parseDrawn(spec);
   if (drawn) return drawnSet(drawn, options);
-  if (!existsSync(spec)) throw new FileError(`--data ${spec}: no such folder. Give a folder of <identity>/<k>.png, or drawn:400x16.`);
+  if (!existsSync(spec))
+    throw new FileError(`--data ${spec}: no such folder. Give a folder of <identity>/<k>.png, or drawn:400x16.`);
   return readFolder(spec, { size: options.size, strict: options.strict ?? false });
 }
 
@@ -44,9 +47,17 @@ export function parseDrawn(spec: string): DrawnSpec | undefined {
   if (!spec.startsWith("drawn:")) return undefined;
   const parts = /^drawn:(\d+)x(\d+)(?:\+(\d+))?$/.exec(spec);
   if (!parts || Number(parts[1]) < 1 || Number(parts[2]) < 1) {
-    throw new UsageError(`--data ${spec}: drawn people are written drawn:IDENTITIESxPICTURES or drawn:IDENTITIESxPICTURES+FIRST, as drawn:400x16.`);
+    throw new UsageError(
+      `--data ${spec}: drawn people are written drawn:IDENTITIESxPICTURES or drawn:IDENTITIESxPICTURES+FIRST, as drawn:400x16.`,
+    );
   }
   return { identities: Number(parts[1]), perIdentity: Number(parts[2]), first: Number(parts[3] ?? 0) };
+}
+
+/** Tells drawings apart: the kernel's text and the numbers of one face. */
+function drawingHash(seed: number): string {
+  const hash = createHash("sha256").update(kernel("draw_face").expanded({}).text).update(faceParams(seed, 0, 0));
+  return hash.digest("hex").slice(0, 12);
 }
 
 /** Draws a set, or takes it from the cache: a pure function of the seed, so a file with the right name has the right content. */
@@ -56,7 +67,7 @@ export async function drawnSet({ identities, perIdentity, first }: DrawnSpec, op
   const labels = Uint32Array.from({ length: total }, (_, i) => Math.floor(i / perIdentity));
   const names = Array.from({ length: identities }, (_, i) => String(first + i));
   const folder = join(envPaths("uiface", { suffix: "" }).cache, "drawn");
-  const path = join(folder, `v${drawFaces.version}-${size}px-seed${seed}-${first}-${identities}x${perIdentity}.u8`);
+  const path = join(folder, `${drawingHash(seed)}-${size}px-seed${seed}-${first}-${identities}x${perIdentity}.u8`);
   const bytes = 3 * size * size;
   if (existsSync(path)) {
     const pixels = new Uint8Array(readFileSync(path));
@@ -64,7 +75,10 @@ export async function drawnSet({ identities, perIdentity, first }: DrawnSpec, op
   }
   const pixels = new Uint8Array(total * bytes);
   for (let at = 0; at < total; at += BATCH) {
-    const list = Array.from({ length: Math.min(BATCH, total - at) }, (_, i) => ({ identity: first + labels[at + i]!, k: (at + i) % perIdentity }));
+    const list = Array.from({ length: Math.min(BATCH, total - at) }, (_, i) => ({
+      identity: first + labels[at + i]!,
+      k: (at + i) % perIdentity,
+    }));
     const batch = await scope(() => drawFaces(list, size, seed).read());
     pixels.set(toBytes(batch), at * bytes);
     onProgress?.(at + list.length, total);

@@ -22,7 +22,8 @@ export function imageBatch(set: PixelSet, indices: ArrayLike<number>, flip?: Arr
   for (let b = 0; b < indices.length; b++) {
     const from = indices[b]! * 3 * plane;
     const to = b * 3 * plane;
-    if (from + 3 * plane > pixels.length) throw new ShapeError(`Image ${indices[b]} is past the set's ${set.labels.length}.`);
+    if (from + 3 * plane > pixels.length)
+      throw new ShapeError(`Image ${indices[b]} is past the set's ${set.labels.length}.`);
     if (!flip?.[b]) for (let i = 0; i < 3 * plane; i++) out[to + i] = pixels[from + i]! / 127.5 - 1;
     else
       for (let row = 0; row < 3 * size; row++)
@@ -33,7 +34,11 @@ export function imageBatch(set: PixelSet, indices: ArrayLike<number>, flip?: Arr
 
 /** The labels of images `indices` as a u32 tensor (B). */
 export const labelBatch = (set: PixelSet, indices: ArrayLike<number>): Tensor =>
-  tensor(Uint32Array.from(indices, (i) => set.labels[i]!), [indices.length], "u32");
+  tensor(
+    Uint32Array.from(indices, (i) => set.labels[i]!),
+    [indices.length],
+    "u32",
+  );
 
 /** [-1, 1] to 8 bits, as the official sampler writes images: value * 255 + 0.5, clamped, truncated (SPEC of the PNGs). */
 export function toBytes(values: ArrayLike<number>): Uint8Array {
@@ -71,5 +76,10 @@ export function subset(set: PixelSet, wanted: (identity: number) => boolean): Pi
   kept.forEach((i, k) => {
     pixels.set(set.pixels.subarray(i * bytes, (i + 1) * bytes), k * bytes);
   });
-  return { pixels, size: set.size, labels: Uint32Array.from(kept, (i) => renumbered.get(set.labels[i]!)!), names: keptIds.map((id) => set.names[id]!) };
+  return {
+    pixels,
+    size: set.size,
+    labels: Uint32Array.from(kept, (i) => renumbered.get(set.labels[i]!)!),
+    names: keptIds.map((id) => set.names[id]!),
+  };
 }

@@ -11,9 +11,9 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:f
 import { join } from "node:path";
 import { FileError } from "./errors.js";
 import { explainWriteError, syncFolder, writeAtomic } from "./io/atomic.js";
-import type { HostArray, HostTensor } from "./io/host.js";
+import type { HostTensor } from "./io/host.js";
 import { openSafetensors, type Safetensors, writeSafetensors } from "./io/safetensors.js";
-import type { Part } from "./state.js";
+import { hostValues, type Part } from "./state.js";
 
 export type Parts = Readonly<Record<string, Part>>;
 
@@ -52,7 +52,8 @@ export async function save(folder: string, parts: Parts, options: SaveOptions): 
     const temporary = join(folder, `.step-${step}.${process.pid}.tmp`);
     try {
       system(temporary, () => mkdirSync(temporary, { recursive: true }));
-      for (const [name, part] of Object.entries(parts)) writeSafetensors(join(temporary, `${name}.safetensors`), await valuesOf(part));
+      for (const [name, part] of Object.entries(parts))
+        writeSafetensors(join(temporary, `${name}.safetensors`), await hostValues(part));
       const info: SaveInfo = { format: 1, step, settings, parts: Object.keys(parts) };
       writeAtomic(join(temporary, "state.json"), new TextEncoder().encode(`${JSON.stringify(info, null, 2)}\n`));
       system(path, () => renameSync(temporary, path));
@@ -82,7 +83,10 @@ export function saveInfo(path: string): SaveInfo {
   try {
     info = JSON.parse(readFileSync(file, "utf8")) as SaveInfo;
   } catch (error) {
-    throw new FileError(`${file} cannot be read: ${(error as Error).message}.\nDelete ${path}: the run then goes on from the save before it.`, { cause: error });
+    throw new FileError(
+      `${file} cannot be read: ${(error as Error).message}.\nDelete ${path}: the run then goes on from the save before it.`,
+      { cause: error },
+    );
   }
   if (info.format === 1 && Number.isInteger(info.step) && Array.isArray(info.parts)) return info;
   throw new FileError(`${file} is not a save of this version.\nDelete ${path}, or use the version that wrote it.`);
@@ -93,15 +97,19 @@ export function load(path: string, parts: Parts): SaveInfo {
   const info = saveInfo(path);
   const [given, saved] = [Object.keys(parts).sort(), [...info.parts].sort()];
   if (given.join() !== saved.join()) {
-    throw new FileError(`${path} holds ${saved.join(", ")}, but this run has ${given.join(", ")}.\nUse the settings of that save, or name another --out.`);
+    throw new FileError(
+      `${path} holds ${saved.join(", ")}, but this run has ${given.join(", ")}.\nUse the settings of that save, or name another --out.`,
+    );
   }
-  for (const [name, part] of Object.entries(parts)) part.load(lazily(openSafetensors(join(path, `${name}.safetensors`))));
+  for (const [name, part] of Object.entries(parts))
+    part.load(lazily(openSafetensors(join(path, `${name}.safetensors`))));
   return info;
 }
 
 /** Removes what killed processes left. Only the holder of the folder's lock may. */
 export function clearLeftovers(folder: string): void {
-  for (const name of entries(folder)) if (LEFTOVER.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
+  for (const name of entries(folder))
+    if (LEFTOVER.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
 }
 
 /** A file's tensors, each read when its data is asked for: one at a time in memory. */
@@ -117,14 +125,6 @@ export function lazily(file: Safetensors): Map<string, HostTensor> {
       },
     ]),
   );
-}
-
-async function valuesOf(part: Part): Promise<[string, HostTensor][]> {
-  const values: [string, HostTensor][] = [];
-  for (const [name, x] of part.stateDict()) {
-    values.push([name, { shape: [...x.shape], dtype: x.dtype, data: (await x.read()) as HostArray }]);
-  }
-  return values;
 }
 
 /** A removed save first loses its name, so that no half-removed folder is ever taken for a save. */

@@ -83,6 +83,11 @@ Run the same command again: it goes on from the last save. If it happens twice, 
     this.failure ??= error;
   }
 
+  /** Like fail, for the cause of an error that WebGPU reported already: a compiler's message comes after its consequences. */
+  explain(cause: UifaceError): void {
+    if (!this.failure || this.failure.message.startsWith("WebGPU: ")) this.failure = cause;
+  }
+
   /** Throws what went wrong with the device, if anything did. */
   check(): void {
     if (this.failure) throw this.failure;

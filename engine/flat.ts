@@ -119,7 +119,8 @@ export class Flat {
 
   /** Runs `update` for every bucket; the gradients are measured first, unless they were since the last update. */
   update(update: (bucket: Bucket, index: number) => void): void {
-    if (this.swapped) throw new UifaceError("The averages stand in the weights' place: swap() them back before an update.");
+    if (this.swapped)
+      throw new UifaceError("The averages stand in the weights' place: swap() them back before an update.");
     if (!this.measured) this.measure();
     this.measured = false;
     this.updates++;
@@ -151,7 +152,9 @@ Run with a lower --lr, or with DEBUG=nan to see the first kernel that makes such
       for (const { parameter, offset } of places) {
         const name = prefix + parameter.name;
         if (!parameter.name || views.has(name)) {
-          throw new UifaceError(`Two parameters are called "${parameter.name}" (the second is ${show(parameter)}): a state needs names that differ.`);
+          throw new UifaceError(
+            `Two parameters are called "${parameter.name}" (the second is ${show(parameter)}): a state needs names that differ.`,
+          );
         }
         views.set(name, viewOf(buffers[b]!, parameter, offset));
       }
@@ -188,7 +191,9 @@ Run with a lower --lr, or with DEBUG=nan to see the first kernel that makes such
     const most = this.device.limits.maxStorageBufferBindingSize;
     if (bytes > most) {
       const p = parameters[0]!;
-      throw new AdapterError(`The parameter ${p.name} ${show(p)} takes ${bytes.toLocaleString("en")} bytes; this adapter binds ${most.toLocaleString("en")} at most.`);
+      throw new AdapterError(
+        `The parameter ${p.name} ${show(p)} takes ${bytes.toLocaleString("en")} bytes; this adapter binds ${most.toLocaleString("en")} at most.`,
+      );
     }
     const { queue } = this.device;
     const weights = keep(zeros([bytes / 4]));
@@ -197,7 +202,13 @@ Run with a lower --lr, or with DEBUG=nan to see the first kernel that makes such
     let offset = 0;
     for (const parameter of parameters) {
       const grad = viewOf(grads, parameter, offset);
-      queue.copy(parameter.storage.block.buffer, parameter.offset, weights.storage.block.buffer, offset, 4 * parameter.size);
+      queue.copy(
+        parameter.storage.block.buffer,
+        parameter.offset,
+        weights.storage.block.buffer,
+        offset,
+        4 * parameter.size,
+      );
       parameter.rebase(weights.storage, offset);
       const before = parameter.grad;
       if (before && !parameter.gradIsStale) {
@@ -220,10 +231,14 @@ Run with a lower --lr, or with DEBUG=nan to see the first kernel that makes such
       let to = 0;
       for (const { parameter, grad, offset } of places) {
         if (parameter.grad !== grad) {
-          throw new UifaceError(`The gradient of ${parameter.name} ${show(parameter)} was replaced. Use zeroGrad() to start over.`);
+          throw new UifaceError(
+            `The gradient of ${parameter.name} ${show(parameter)} was replaced. Use zeroGrad() to start over.`,
+          );
         }
         const bytes = 4 * parameter.size;
-        const [start, end] = parameter.gradIsStale ? [offset, offset + padded(parameter)] : [offset + bytes, offset + overrun(bytes)];
+        const [start, end] = parameter.gradIsStale
+          ? [offset, offset + padded(parameter)]
+          : [offset + bytes, offset + overrun(bytes)];
         if (start === end) continue;
         if (start !== to) {
           this.device.queue.clear(buffer, from, to - from);

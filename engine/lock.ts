@@ -28,7 +28,10 @@ export function lockFolder(folder: string): () => void {
       refuseIfAlive(folder, path, found);
       setAside(path, found);
     }
-    if (!create(path, mine)) throw new UsageError(`${folder} was taken by another process just now. Wait for it to end, or name another --out.`);
+    if (!create(path, mine))
+      throw new UsageError(
+        `${folder} was taken by another process just now. Wait for it to end, or name another --out.`,
+      );
   }
   const release = () => {
     if (read(path) === mine) rmSync(path, { force: true });

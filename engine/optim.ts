@@ -14,7 +14,7 @@ import { UifaceError } from "./errors.js";
 import { type Bucket, type Flat, flatten } from "./flat.js";
 import type { HostTensor } from "./io/host.js";
 import { keep } from "./scope.js";
-import { kernel } from "./shader.js";
+import { kernel, perElement } from "./shader.js";
 import { loadInto, type Part } from "./state.js";
 import { type Tensor, zeros } from "./tensor.js";
 
@@ -64,7 +64,9 @@ abstract class Optimizer implements Part {
 
   /** `exp_avg.<parameter>`, `exp_avg_sq.<parameter>` or `momentum_buffer.<parameter>`, and `step`. */
   stateDict(): Map<string, Tensor> {
-    this.named ??= new Map(Object.entries(this.moments).flatMap(([name, buffers]) => [...this.flat.views(buffers, `${name}.`)]));
+    this.named ??= new Map(
+      Object.entries(this.moments).flatMap(([name, buffers]) => [...this.flat.views(buffers, `${name}.`)]),
+    );
     this.count.write([this.flat.updates]);
     return new Map([...this.named, ["step", this.count]]);
   }
@@ -181,11 +183,12 @@ export class Ema implements Part {
 
   /** average = decay average + (1 - decay) weights; see emaDecay in schedules.ts. */
   update(decay: number): void {
-    if (this.flat.swapped) throw new UifaceError("The averages stand in the weights' place: swap() them back before an update.");
+    if (this.flat.swapped)
+      throw new UifaceError("The averages stand in the weights' place: swap() them back before an update.");
     const { health } = this.flat;
     this.flat.buckets.forEach((bucket, i) => {
       const params = { n: bucket.weights.size, decay, gain: 1 - decay };
-      kernel("ema").run({ average: this.averages[i]!, w: bucket.weights, health }, params, this.flat.launch(bucket));
+      kernel("ema").run({ average: this.averages[i]!, w: bucket.weights, health }, params, perElement(params.n));
     });
   }
 
@@ -207,9 +210,13 @@ export class Ema implements Part {
   copyTo(parameters: Iterable<Tensor>): void {
     const averages = [...this.stateDict().values()];
     const targets = [...new Set(parameters)];
-    const misfit = targets.find((p, i) => p.shape.join() !== averages[i]?.shape.join() || p.layout !== averages[i]?.layout);
+    const misfit = targets.find(
+      (p, i) => p.shape.join() !== averages[i]?.shape.join() || p.layout !== averages[i]?.layout,
+    );
     if (misfit || targets.length !== averages.length) {
-      throw new UifaceError(`copyTo: ${targets.length} parameters do not fit ${averages.length} averages${misfit ? ` (first: ${misfit.name})` : ""}.`);
+      throw new UifaceError(
+        `copyTo: ${targets.length} parameters do not fit ${averages.length} averages${misfit ? ` (first: ${misfit.name})` : ""}.`,
+      );
     }
     averages.forEach((x, i) => {
       const y = targets[i]!;
@@ -219,7 +226,8 @@ export class Ema implements Part {
 
   /** The averages under the parameters' names: saved alone, they are the weights of a net. */
   stateDict(): Map<string, Tensor> {
-    if (this.flat.swapped) throw new UifaceError("The averages stand in the weights' place: swap() them back before saving.");
+    if (this.flat.swapped)
+      throw new UifaceError("The averages stand in the weights' place: swap() them back before saving.");
     this.named ??= this.flat.views(this.averages);
     return this.named;
   }

@@ -197,7 +197,7 @@ The file has ${wanted.join(", ")}.`);
     // Messages come later than the call; the device keeps the first and the next read throws it.
     module.getCompilationInfo().then(({ messages }) => {
       const error = messages.find((m) => m.type === "error");
-      if (error) dev.fail(new UifaceError(compilerMessage(error, text, lines)));
+      if (error) dev.explain(new UifaceError(compilerMessage(error, text, lines)));
     });
     const layout = dev.gpu.createBindGroupLayout({ label: this.name, entries: this.layoutEntries });
     const pipeline = dev.gpu.createComputePipeline({

@@ -1,7 +1,7 @@
 // What a save holds of one thing (a net, an optimiser, an average): its tensors by name.
 
 import { FileError } from "./errors.js";
-import { type HostTensor, toFloat32 } from "./io/host.js";
+import { type HostArray, type HostTensor, toFloat32 } from "./io/host.js";
 import { sameShape, show, type Tensor } from "./tensor.js";
 
 /** Something that a save can hold: nets, optimisers and averages are parts. */
@@ -18,7 +18,11 @@ export interface Part {
  * @param what    how the message calls the receiver, e.g. "the Adam state"
  * @throws        FileError that lists what is missing, unknown or of another shape
  */
-export function loadInto(targets: ReadonlyMap<string, Tensor>, values: ReadonlyMap<string, HostTensor>, what: string): void {
+export function loadInto(
+  targets: ReadonlyMap<string, Tensor>,
+  values: ReadonlyMap<string, HostTensor>,
+  what: string,
+): void {
   const missing = [...targets.keys()].filter((name) => !values.has(name));
   const unknown = [...values.keys()].filter((name) => !targets.has(name));
   const misfits = [...targets].filter(([name, x]) => values.has(name) && !sameShape(x.shape, values.get(name)!.shape));
@@ -38,3 +42,12 @@ Nothing was loaded. Use the settings that the file was saved with.`);
 
 const brief = (names: string[]): string =>
   names.length === 0 ? "-" : names.slice(0, 4).join(", ") + (names.length > 4 ? `, and ${names.length - 4} more` : "");
+
+/** Reads everything a part would save, in PyTorch's order of elements. */
+export async function hostValues(part: Pick<Part, "stateDict">): Promise<[string, HostTensor][]> {
+  const values: [string, HostTensor][] = [];
+  for (const [name, x] of part.stateDict()) {
+    values.push([name, { shape: [...x.shape], dtype: x.dtype, data: (await x.read()) as HostArray }]);
+  }
+  return values;
+}

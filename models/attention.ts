@@ -136,12 +136,13 @@ export class AttentionBlock extends Module {
     const { heads, scale } = this;
     const { q, k, v } = this.cross_attention.qkv(x, tokens);
     const literal = source && "logits" in source ? source.logits : undefined;
+    const rows = source && "rows" in source ? source.rows : undefined;
     // The official code returns these logits with 0.5 in place of D^(-1/4) on q and k: its blend factor overwrote the scale.
     const map = maps && { map: attentionLogits(q, k, { heads, scale: literal ? 0.25 : scale }) };
     const summed = heat && { heat: scope(() => summary(attentionLogits(q, k, { heads, scale }), heads)) };
     const y = literal
       ? attentionFromLogits(blended(attentionLogits(q, k, { heads, scale }), literal), v, heads)
-      : attention(q, k, v, { heads, scale, ...(source && { source: source.rows, blend: true }) });
+      : attention(q, k, v, { heads, scale, ...(rows && { source: rows, blend: true }) });
     return { y, ...map, ...summed };
   }
 }
@@ -149,8 +150,8 @@ export class AttentionBlock extends Module {
 /** Adaptive instance normalisation of each query's logits, half way to the source's; the paper's "AdaIN" in its literal form. */
 function blended(own: Tensor, source: Tensor): Tensor {
   const centre = mean(own, -1, true);
-  const spread = std(own, -1, true);
-  const newSpread = mul(add(spread, std(source, -1, true)), 0.5);
+  const spread = std(own, -1, { keepdim: true });
+  const newSpread = mul(add(spread, std(source, -1, { keepdim: true })), 0.5);
   const newCentre = mul(add(centre, mean(source, -1, true)), 0.5);
   return add(mul(div(sub(own, centre), spread), newSpread), newCentre);
 }

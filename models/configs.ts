@@ -23,6 +23,16 @@ export const unets = {
   unet_cond_ca_cpd25_uncond20: paper,
   /** IDiff-Face (Boutros et al. 2023), 216,341,187 parameters: no learned empty context, no unconditional rows. */
   unet_cond_ca_cpd25: { ...paper, learn_empty_context: false, unconditioned_probability: 0 },
+  /** The miniature: 16 x 16 x 3 latents, contexts of 128 numbers. */
+  tiny: {
+    ...paper,
+    initial_channels: 32,
+    channel_multipliers: [1, 2, 2],
+    is_attention: [false, true, true],
+    n_blocks_per_resolution: 1,
+    context_input_channels: 128,
+    context_channels: 64,
+  },
 } satisfies Record<string, UNetConfig>;
 
 export const vqgans = {
@@ -36,5 +46,16 @@ export const vqgans = {
     z_channels: 3,
     embed_dim: 3,
     n_embed: 8192,
+  },
+  /** The miniature: 64 x 64 x 3 images to 16 x 16 x 3 latents. */
+  tiny: {
+    ch: 32,
+    ch_mult: [1, 1, 2],
+    num_res_blocks: 1,
+    in_channels: 3,
+    out_ch: 3,
+    z_channels: 3,
+    embed_dim: 3,
+    n_embed: 1024,
   },
 } satisfies Record<string, VqGanConfig>;

@@ -1,17 +1,17 @@
 // binary_broadcast  y = a OP b, a and b repeated along the dimensions where their stride is 0
 //
 // Shapes         y: (n) in its own memory order; a, b: read at the strides that the host gives for y's dimensions.
-// One thread     VECS adjacent vec4's of y. WHOLE: y's innermost size is a multiple of 4 (or there is only one dimension), and
-//                along it a and b lie side by side (A_STEP, B_STEP 1) or repeat (0): one load each. Else four loads each.
+// One thread     VECS adjacent vec4's of y. The place in a and b is worked out once for each run of elements that share a row
+//                of y (its innermost dimension): ROW = 2 all of the thread, 1 a vec4, 0 every element by itself.
 // Traffic        a, b once an element of y (fewer where they repeat), y once.
 // Gradient       the same kernels, then sumTo        Host  engine/ops/binary.ts        Twin  test/reference/binary.ts
 //
 // @import common/strided.wgsl
 
 const VECS: u32 = 4u;            // 4 on software adapters, 1 on GPUs
-const WHOLE: bool = false;
-const A_STEP: u32 = 1u;
-const B_STEP: u32 = 1u;
+const ROW: u32 = 0u;
+const A_READ: u32 = 2u;          // how four elements of a row are read, if ROW is not 0: 0 one for all, 1 as a vec4, 2 one by one
+const B_READ: u32 = 2u;
 
 const OP: u32 = 0u;              // one of these; engine/ops/binary.ts has the same list
 const ADD: u32 = 0u;
@@ -61,17 +61,22 @@ fn combine(a: vec4f, b: vec4f) -> vec4f {
   }
 }
 
-/** The vec4 of y that begins at element e. */
-fn whole(e: u32) -> vec4f {
-  let at = locate(e);
-  var p: vec4f;
-  var q: vec4f;
-  if (A_STEP == 1u) { p = a[at.x >> 2u]; } else { p = vec4f(a_at(at.x)); }
-  if (B_STEP == 1u) { q = b[at.y >> 2u]; } else { q = vec4f(b_at(at.y)); }
+/** y from four elements of a row, the first at at.x in a and at.y in b. */
+fn from_row(at: vec2u) -> vec4f {
+  let k = at + vec2u(params.a.x, params.b.x);
+  let l = k + vec2u(params.a.x, params.b.x);
+  let m = l + vec2u(params.a.x, params.b.x);
+  var p = vec4f(a_at(at.x));
+  var q = vec4f(b_at(at.y));
+  if (A_READ == 1u) { p = a[at.x >> 2u]; }
+  if (B_READ == 1u) { q = b[at.y >> 2u]; }
+  if (A_READ == 2u) { p = vec4f(a_at(at.x), a_at(k.x), a_at(l.x), a_at(m.x)); }
+  if (B_READ == 2u) { q = vec4f(b_at(at.y), b_at(k.y), b_at(l.y), b_at(m.y)); }
   return combine(p, q);
 }
 
-fn gathered(e: u32) -> vec4f {
+/** y from four elements wherever they lie. */
+fn one_by_one(e: u32) -> vec4f {
   let last = params.n - 1u;
   let k = locate(min(e, last));
   let l = locate(min(e + 1u, last));
@@ -85,12 +90,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
         @builtin(local_invocation_index) lane: u32) {
   let i = ((group.y * grid.x + group.x) * 64u + lane) * VECS;
   if (i * 4u >= params.n) { return; }
+  if (ROW == 2u) {
+    let first = locate(4u * i);
+    let step = 4u * vec2u(params.a.x, params.b.x);
+    // @unroll
+    for (var v = 0u; v < VECS; v++) {
+      y[i + v] = from_row(first + v * step);
+    }
+    return;
+  }
   // @unroll
   for (var v = 0u; v < VECS; v++) {
-    if (WHOLE) {
-      y[i + v] = whole(min(4u * (i + v), (params.n - 1u) & ~3u));
+    if (ROW == 1u) {
+      y[i + v] = from_row(locate(min(4u * (i + v), (params.n - 1u) & ~3u)));
     } else {
-      y[i + v] = gathered(4u * (i + v));
+      y[i + v] = one_by_one(4u * (i + v));
     }
   }
 }

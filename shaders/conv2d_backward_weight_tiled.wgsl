@@ -7,11 +7,11 @@
 //                    For conv_transpose2d call it with x and dy exchanged: its weight is (its input channels, kh, kw, ...).
 // One workgroup      owns TN of the taps x N by TM channels of M, at z = split.
 // One thread         owns RN x RM outputs, and carries BLOCKS blocks from memory to the tile (common/tile.wgsl). N is a
-//                    multiple of 4, so a block lies in one tap; its four pixels follow each other. The loads of the next
-//                    tile are issued before the multiplications of this one.
-// Traffic            x taps * M / TM times, dy taps * N / TN times, dw SPLITS times.
-// Split K            few weights meet many pixels (96 x 864 outputs, 65,536 deep): SPLITS workgroups share an output tile's
-//                    pixels; each writes its own dw, one after the other, and sum_splits.wgsl adds them in order.
+//                    multiple of 4, so a block lies in one tap; all blocks of a thread read the same four pixels. The loads
+//                    of the next tile are issued before the multiplications of this one.
+// Traffic            x taps * M / TM times, dy taps * N / TN times, dw once for each z.
+// Split K            few weights meet many pixels (96 x 864 outputs, 65,536 deep): the workgroups of all z share an output
+//                    tile's pixels; each writes its own dw, one after the other, and sum_splits.wgsl adds them in order.
 // Numerics           f32, pixels in order within a split: same input, same bits.
 // Forward            conv2d_tiled.wgsl       Host  engine/ops/tiled_plan.ts
 
@@ -21,7 +21,7 @@ const TK: u32 = 16u;             // pixels a tile, a multiple of 4
 const RN: u32 = 8u;              // (tap, channel) pairs a thread, a multiple of 4
 const RM: u32 = 8u;              // channels of M a thread, a multiple of 4
 const BUFFERS: u32 = 1u;         // 2: half the barriers for twice the workgroup memory
-const SPLITS: u32 = 1u;
+const KU: u32 = 1u;              // k's of a tile written out; divides TK
 
 // @import common/tile.wgsl
 
@@ -37,51 +37,48 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> dw: array<vec4f>;
 @group(0) @binding(3) var<uniform>             params: Params;
 
-// The place of an output pixel: image, row, column; past the last image it is outside.
-fn pixel_at(index: u32) -> vec3u {
-  let row = index / params.y_size.y;
-  return vec3u(row / params.y_size.x, row % params.y_size.x, index % params.y_size.y);
+// Four output pixels, one behind the other: image, row, column. An image of B or more is past the end.
+struct Pixels { image: vec4u, row: vec4u, col: vec4u }
+
+fn pixels_at(first: u32) -> Pixels {
+  let o = first + FOUR;
+  return Pixels(o / params.y_size.y / params.y_size.x, o / params.y_size.y % params.y_size.x, o % params.y_size.y);
 }
 
-fn further(place: vec3u, by: u32) -> vec3u {
-  var at = place;
-  at.z += by;
-  while (at.z >= params.y_size.y) {              // at most once if rows are as long as `by`
-    at.z -= params.y_size.y;
-    at.y += 1u;
-    if (at.y == params.y_size.x) { at = vec3u(at.x + 1u, 0u, at.z); }
+fn further(pixels: Pixels, by: u32) -> Pixels {
+  var at = pixels;
+  at.col += by;
+  while (any(at.col >= vec4u(params.y_size.y))) {          // at most once if rows are as long as `by`
+    let row_ends = at.col >= vec4u(params.y_size.y);
+    at.col -= select(vec4u(), vec4u(params.y_size.y), row_ends);
+    at.row += select(vec4u(), vec4u(1u), row_ends);
+    let image_ends = at.row == vec4u(params.y_size.x);
+    at.row = select(at.row, vec4u(), image_ends);
+    at.image += select(vec4u(), vec4u(1u), image_ends);
   }
   return at;
 }
 
-// Four channels of x at the pixel that a window's tap meets from one place, 0 in the padding; `shift` is tap - pad.
-fn x_at(place: vec3u, shift: vec2i, channel: u32) -> vec4f {
-  let at = vec2i(place.yz * params.stride) + shift;
-  let ok = place.x < params.B && all(at >= vec2i()) && all(at < vec2i(params.x_size));
-  let pixel = (place.x * params.x_size.x + u32(at.x)) * params.x_size.y + u32(at.y);
-  return select(vec4f(), x[select(0u, (pixel * params.N + channel) / 4u, ok)], ok);
-}
-
-fn dy_at(place: vec3u, m: u32) -> vec4f {
-  let ok = place.x < params.B;
-  let pixel = (place.x * params.y_size.x + place.y) * params.y_size.y + place.z;
-  return select(vec4f(), dy[select(0u, (pixel * params.M + m) / 4u, ok)], ok);
-}
-
-// What one block reads: `shift` and channel of x, or only a channel of dy.
+// What a block reads: four channels of x at one tap, whose place is `shift` = tap - pad; or four channels of dy.
 struct Column { shift: vec2i, channel: u32 }
 
-fn block_x(place: vec3u, column: Column) -> mat4x4f {
-  let second = further(place, 1u);
-  let third = further(second, 1u);
-  return mat4x4f(x_at(place, column.shift, column.channel), x_at(second, column.shift, column.channel),
-                 x_at(third, column.shift, column.channel), x_at(further(third, 1u), column.shift, column.channel));
+fn block_x(pixels: Pixels, column: Column) -> mat4x4f {
+  let row = vec4i(pixels.row * params.stride.x) + column.shift.x;
+  let col = vec4i(pixels.col * params.stride.y) + column.shift.y;
+  let ok = (row >= vec4i()) & (row < vec4i(i32(params.x_size.x))) & (col >= vec4i()) & (col < vec4i(i32(params.x_size.y)))
+         & (pixels.image < vec4u(params.B));
+  let pixel = (pixels.image * params.x_size.x + vec4u(row)) * params.x_size.y + vec4u(col);
+  let at = select(vec4u(), (pixel * params.N + column.channel) / 4u, ok);
+  return mat4x4f(select(vec4f(), x[at.x], ok.x), select(vec4f(), x[at.y], ok.y),
+                 select(vec4f(), x[at.z], ok.z), select(vec4f(), x[at.w], ok.w));
 }
 
-fn block_dy(place: vec3u, m: u32) -> mat4x4f {
-  let second = further(place, 1u);
-  let third = further(second, 1u);
-  return mat4x4f(dy_at(place, m), dy_at(second, m), dy_at(third, m), dy_at(further(third, 1u), m));
+fn block_dy(pixels: Pixels, column: Column) -> mat4x4f {
+  let ok = pixels.image < vec4u(params.B);
+  let pixel = (pixels.image * params.y_size.x + pixels.row) * params.y_size.y + pixels.col;
+  let at = select(vec4u(), (pixel * params.M + column.channel) / 4u, ok);
+  return mat4x4f(select(vec4f(), dy[at.x], ok.x), select(vec4f(), dy[at.y], ok.y),
+                 select(vec4f(), dy[at.z], ok.z), select(vec4f(), dy[at.w], ok.w));
 }
 
 @compute @workgroup_size(THREADS)
@@ -94,8 +91,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let n0 = index / m_tiles * TN;
   if (n0 >= N) { return; }                       // the same for all threads, so the barriers below are safe
   let split = group.z;
-  let range = split_range(params.B * params.y_size.x * params.y_size.y, split, SPLITS);
-  var place = pixel_at(range.x + block_k(lane));
+  let range = split_range(params.B * params.y_size.x * params.y_size.y, split, grid.z);
+  var pixels = pixels_at(range.x + block_k(lane));
 
   // @registers
   var columns: array<Column, BLOCKS>;
@@ -108,10 +105,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
       let n = min(n0 + 4u * column, N - 4u);
       let tap = vec2u(n / params.N / params.kernel.y, n / params.N % params.kernel.y);
       columns[i] = Column(vec2i(tap) - vec2i(params.pad), n % params.N);
-      next[i] = block_x(place, columns[i]);
+      next[i] = block_x(pixels, columns[i]);
     } else {
       columns[i] = Column(vec2i(), min(m0 + 4u * column - TN, params.M - 4u));
-      next[i] = block_dy(place, columns[i].channel);
+      next[i] = block_dy(pixels, columns[i]);
     }
   }
 
@@ -126,30 +123,32 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     for (var i = 0u; i < BLOCKS; i++) { store_block(buffer, lane, i, next[i]); }
     workgroupBarrier();
 
-    place = further(place, TK);
+    pixels = further(pixels, TK);
     // @unroll
     for (var i = 0u; i < BLOCKS; i++) {
       if (block_column(lane, i) < TN / 4u) {
-        next[i] = block_x(place, columns[i]);
+        next[i] = block_x(pixels, columns[i]);
       } else {
-        next[i] = block_dy(place, columns[i].channel);
+        next[i] = block_dy(pixels, columns[i]);
       }
     }
 
-    // @unroll
-    for (var k = 0u; k < TK; k++) {
-      let line = buffer + k * LINE;
-      // @registers
-      var b: array<vec4f, NV>;
+    for (var k = 0u; k < TK; k += KU) {
       // @unroll
-      for (var j = 0u; j < NV; j++) { b[j] = tile[line + lane_n + j * LANES_N]; }
-      // @unroll
-      for (var g = 0u; g < MV; g++) {
-        let a = tile[line + TN / 4u + lane_m + g * LANES_M];
+      for (var t = 0u; t < KU; t++) {
+        let line = buffer + (k + t) * LINE;
+        // @registers
+        var b: array<vec4f, NV>;
         // @unroll
-        for (var e = 0u; e < 4u; e++) {
+        for (var j = 0u; j < NV; j++) { b[j] = tile[line + lane_n + j * LANES_N]; }
+        // @unroll
+        for (var g = 0u; g < MV; g++) {
+          let a = tile[line + TN / 4u + lane_m + g * LANES_M];
           // @unroll
-          for (var j = 0u; j < NV; j++) { c[(4u * g + e) * NV + j] = fma(vec4f(a[e]), b[j], c[(4u * g + e) * NV + j]); }
+          for (var e = 0u; e < 4u; e++) {
+            // @unroll
+            for (var j = 0u; j < NV; j++) { c[(4u * g + e) * NV + j] = fma(vec4f(a[e]), b[j], c[(4u * g + e) * NV + j]); }
+          }
         }
       }
     }

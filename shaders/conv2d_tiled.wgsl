@@ -11,13 +11,14 @@
 //
 // Shapes             x: (B, Hx, Wx, K)   y: (B, Hy, Wy, M)   bias: (M)     K, M multiples of 4
 //                    Hy, Wy are the caller's: right and bottom padding follow from them, so padding may be asymmetric.
-// One workgroup      owns TN output pixels by TM channels of M, at z = remainder * SPLITS + split.
+// One workgroup      owns TN output pixels by TM channels of M, at z = split * remainders + remainder.
 // One thread         owns RN x RM outputs, and carries BLOCKS blocks from memory to the tile (common/tile.wgsl). K is a
 //                    multiple of 4, so a block lies in one tap. The loads of the next tile are issued before the
 //                    multiplications of this one.
-// Traffic            x taps * M / TM times, w N / TN times, y SPLITS times.
-// Split K            SPLITS workgroups share the depth of an output tile; each writes its own y, one whole y after the
-//                    other, the first with the bias, and sum_splits.wgsl adds them in order.
+// Traffic            x taps * M / TM times, w N / TN times, y once for each split.
+// Split K            where grid z is a multiple of the remainders, these many workgroups share the depth of an output tile;
+//                    each writes its own y, one whole y after the other, the first with the bias, and sum_splits.wgsl
+//                    adds them in order.
 // Numerics           f32, taps outside, channels inside, in order: same input, same bits.
 // Gradient           dx: itself, TRANSPOSED. dw: conv2d_backward_weight_tiled.wgsl          Host  engine/ops/tiled_plan.ts
 
@@ -27,7 +28,7 @@ const TK: u32 = 16u;             // depths a tile, a multiple of 4
 const RN: u32 = 8u;              // output pixels a thread, a multiple of 4
 const RM: u32 = 8u;              // channels of M a thread, a multiple of 4
 const BUFFERS: u32 = 1u;         // 2: half the barriers for twice the workgroup memory
-const SPLITS: u32 = 1u;
+const KU: u32 = 1u;              // k's of a tile written out; divides TK
 const TRANSPOSED: bool = false;
 const BIAS: bool = false;
 
@@ -107,14 +108,15 @@ fn block_w(m: u32, d: Depth, view: Window) -> mat4x4f {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u,
         @builtin(local_invocation_index) lane: u32) {
   // The output pixels of this z, (height, width) `size`.
-  let split = group.z % SPLITS;
-  let z = group.z / SPLITS;
   var size = params.y_size;
+  var remainders = 1u;
   var remainder = vec2u();
   if (TRANSPOSED) {
-    remainder = vec2u(z / params.stride.y, z % params.stride.y);
+    remainders = params.stride.x * params.stride.y;
+    remainder = vec2u(group.z % remainders / params.stride.y, group.z % params.stride.y);
     size = (params.y_size + params.stride - 1u - remainder) / params.stride;
   }
+  let split = group.z / remainders;
   let N = params.B * size.x * size.y;
 
   let index = group.y * grid.x + group.x;
@@ -123,7 +125,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let n0 = index / m_tiles * TN;
   if (n0 >= N) { return; }                       // the same for all threads, so the barriers below are safe
   let view = window(remainder);
-  let range = split_range(view.taps.x * view.taps.y * params.K, split, SPLITS);
+  let range = split_range(view.taps.x * view.taps.y * params.K, split, grid.z / remainders);
   var depth = depth_at(range.x + block_k(lane), view.taps);
 
   // @registers
@@ -169,20 +171,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
       }
     }
 
-    // @unroll
-    for (var k = 0u; k < TK; k++) {
-      let line = buffer + k * LINE;
-      // @registers
-      var b: array<vec4f, MV>;
+    for (var k = 0u; k < TK; k += KU) {
       // @unroll
-      for (var g = 0u; g < MV; g++) { b[g] = tile[line + TN / 4u + lane_m + g * LANES_M]; }
-      // @unroll
-      for (var j = 0u; j < NV; j++) {
-        let a = tile[line + lane_n + j * LANES_N];
+      for (var t = 0u; t < KU; t++) {
+        let line = buffer + (k + t) * LINE;
+        // @registers
+        var b: array<vec4f, MV>;
         // @unroll
-        for (var e = 0u; e < 4u; e++) {
+        for (var g = 0u; g < MV; g++) { b[g] = tile[line + TN / 4u + lane_m + g * LANES_M]; }
+        // @unroll
+        for (var j = 0u; j < NV; j++) {
+          let a = tile[line + lane_n + j * LANES_N];
           // @unroll
-          for (var g = 0u; g < MV; g++) { c[(4u * j + e) * MV + g] = fma(vec4f(a[e]), b[g], c[(4u * j + e) * MV + g]); }
+          for (var e = 0u; e < 4u; e++) {
+            // @unroll
+            for (var g = 0u; g < MV; g++) { c[(4u * j + e) * MV + g] = fma(vec4f(a[e]), b[g], c[(4u * j + e) * MV + g]); }
+          }
         }
       }
     }

@@ -14,11 +14,10 @@ struct Params { rows: u32, cols: u32, smoothing: f32 }
 @group(0) @binding(4) var<storage, read_write> dx: array<vec4f>;
 @group(0) @binding(5) var<uniform>             params: Params;
 
-fn slope(e: u32, v: f32) -> f32 {
-  let row = min(e / params.cols, params.rows - 1u);
-  let p = exp(v - stats[row].x) * stats[row].y;
-  let hit = select(0.0, 1.0 - params.smoothing, e % params.cols == labels[row]);
-  return p - hit - params.smoothing / f32(params.cols);
+/** Of one element of one row. */
+fn slope(row: u32, column: u32, v: f32) -> f32 {
+  let hit = select(0.0, 1.0 - params.smoothing, column == labels[row]);
+  return exp(v - stats[row].x) * stats[row].y - hit - params.smoothing / f32(params.cols);
 }
 
 @compute @workgroup_size(64)
@@ -27,7 +26,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let at = (group.y * grid.x + group.x) * 64u + lane;
   let e = 4u * at;
   if (e >= params.rows * params.cols) { return; }
+  let row = e / params.cols;
+  let column = e - row * params.cols;
   let v = x[at];
-  let g = vec4f(slope(e, v.x), slope(e + 1u, v.y), slope(e + 2u, v.z), slope(e + 3u, v.w));
+  var g: vec4f;
+  if (column + 4u <= params.cols) {              // always, where C is a multiple of 4
+    let place = vec4u(column) + vec4u(0u, 1u, 2u, 3u);
+    let hit = select(vec4f(), vec4f(1.0 - params.smoothing), place == vec4u(labels[row]));
+    let s = stats[row];
+    g = exp(v - s.x) * s.y - hit - params.smoothing / f32(params.cols);
+  } else {                                       // the four lie in two rows or more
+    for (var i = 0u; i < 4u; i++) {
+      let r = min((e + i) / params.cols, params.rows - 1u);
+      g[i] = slope(r, (e + i) % params.cols, v[i]);
+    }
+  }
   dx[at] = dy[0] / f32(params.rows) * g;
 }

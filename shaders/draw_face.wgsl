@@ -1,24 +1,26 @@
-// draw_face      pictures of drawn people: a head as a signed distance field, ray-marched, lit and put before a background
+// draw_face      pictures of drawn people: a head as a signed distance field, ray-marched, lit, before a background
 //
-// Shapes         faces: N records of 148 floats (common/face_struct.wgsl, data/faces.ts); y: (N, 3, S, S) sRGB in [-1, 1]
-// One workgroup  owns WORKGROUP neighbouring pixels of one face. Groups past 65,535 fold into the second grid dimension.
-// One thread     draws one pixel from SAMPLES x SAMPLES rays.
+// Shapes         faces: N records of 148 floats (common/face_struct.wgsl, data/faces.ts)
+//                y: (N, 3, S, S), sRGB in [-1, 1]
+// One workgroup  owns WORKGROUP neighbouring pixels; groups past 65,535 fold into the second grid dimension.
+// One thread     draws one pixel of one face from SAMPLES x SAMPLES rays.
 // Traffic        592 bytes read and 12 written a pixel; all the rest is arithmetic.
-// Numerics       the builtins' sin, cos and exp (errors up to 2e-4 move no edge by a tenth of a pixel): the same picture
-//                on the same adapter, nearly the same on another. A step is cut to 0.75 of the distance, because the field
-//                is steeper than 1 in places.
-// Gradient       none            Host  data/faces.ts            Twin  none: looked at, and held by test/data/faces.test.ts
+// Numerics       the builtins' sin, cos, atan2 and exp: the same picture on the same adapter, nearly the same on
+//                another. A step is 0.8 of the distance: the field is steeper than 1 in places. No smoothstep: it
+//                need not work with its edges swapped, so ramp() of sdf.wgsl.
+// Gradient       none            Host  data/faces.ts            Twin  none: the test holds its statistics
 //
 // @import common/sdf.wgsl
 // @import common/noise.wgsl
 // @import common/face_struct.wgsl
 // @import common/face_shape.wgsl
 // @import common/face_hair.wgsl
+// @import common/face_skin.wgsl
 // @import common/face_shade.wgsl
 
 const WORKGROUP: u32 = 64u;
 const SAMPLES: u32 = 2u;         // rays along each side of a pixel
-const STEPS: u32 = 40u;          // of the ray march
+const STEPS: u32 = 40u;          // of the ray march: most rays need 15, those along an edge more
 const SHADOW_STEPS: u32 = 7u;
 const HALF_HEIGHT: f32 = 1.12;   // of the picture at the head's middle, decimetres
 const PIVOT = vec3f(0.0, -0.20, 0.30);   // the head turns about this point, which lies in the picture's middle
@@ -43,7 +45,8 @@ fn scene(p: vec3f) -> vec2f {
   hit = nearer(hit, length(q - rig.eye) - rig.eye_radius, 1.0);
   hit = nearer(hit, cloth_distance(p), 3.0);
   var hair = hair_distance(p);
-  if (face.cap_on > 0.5) {                                                     // hair above the cap's edge is pressed under it
+  if (face.cap_on > 0.5) {
+    // hair above the cap's edge is pressed under it
     hair = max(hair, min(cap_dome(p) + 0.04, p.y - 0.47 - 0.10 * p.z));
     hit = nearer(hit, cap_distance(p), 4.0);
   }
@@ -103,13 +106,14 @@ fn lit(p: vec3f, light: vec3f) -> f32 {
   return free * free * (3.0 - 2.0 * free);
 }
 
+/** The material of part `what` (see scene) at p. */
 fn surface_at(what: f32, p: vec3f, n: vec3f) -> Surface {
   let q = vec3f(fold(p.x), p.yz);
   if (what < 0.5) { return shade_skin(p, q, n); }
   if (what < 1.5) { return shade_eye(p, q); }
   if (what < 2.5) { return shade_hair(p, n); }
   if (what < 3.5) { return shade_cloth(p, n); }
-  if (what < 4.5) { return Surface(face.cap * (0.85 + 0.15 * sin(60.0 * p.y)), 0.06, 8.0, 0.0, n); }
+  if (what < 4.5) { return Surface(face.cap * (0.85 + 0.15 * wave(60.0 * p.y)), 0.06, 8.0, 0.0, n); }
   return Surface(face.rim, 1.2, 60.0, 0.0, n);
 }
 
@@ -118,14 +122,17 @@ fn shade(what: f32, p: vec3f, dir: vec3f, light: vec3f, up: vec3f) -> vec3f {
   let n = normal_at(p);
   let s = surface_at(what, p, n);
   let open = openness(p, n);
-  let shadow = lit(p + 0.02 * n, light);
 
   let wrap = s.scatter * vec3f(0.36, 0.16, 0.11);                            // red light travels farthest in skin
   let cosine = dot(s.normal, light);
-  let direct = saturate((cosine + wrap) / (1.0 + wrap)) * mix(vec3f(shadow), sqrt(vec3f(shadow)) , s.scatter * vec3f(0.6, 0.1, 0.0));
+  var shadow = 0.0;
+  if (cosine > -wrap.x) { shadow = lit(p + 0.02 * n, light); }
+  let shade = mix(vec3f(shadow), vec3f(sqrt(shadow)), s.scatter * vec3f(0.6, 0.1, 0.0));
+  let direct = saturate((cosine + wrap) / (1.0 + wrap)) * shade;
   let fill_dir = normalize(reflect(-light, -dir) + 0.2 * up);
   let fill = saturate(0.5 + 0.5 * dot(s.normal, fill_dir)) * face.fill;
-  let ambient = mix(face.ground, face.sky, 0.5 + 0.5 * dot(s.normal, up)) * mix(vec3f(open), sqrt(vec3f(open)), s.scatter * vec3f(0.9, 0.4, 0.3));
+  let around = mix(vec3f(open), vec3f(sqrt(open)), s.scatter * vec3f(0.9, 0.4, 0.3));
+  let ambient = mix(face.ground, face.sky, 0.5 + 0.5 * dot(s.normal, up)) * around;
   var color = s.albedo * (face.light_color * (direct + fill * open) + ambient);
 
   let facing = saturate(-dot(s.normal, dir));
@@ -141,6 +148,7 @@ fn shade(what: f32, p: vec3f, dir: vec3f, light: vec3f, up: vec3f) -> vec3f {
   return color;
 }
 
+/** A gradient with two soft discs. at: place in the picture, -1 to 1. */
 fn background(at: vec2f) -> vec3f {
   let along = dot(at, vec2f(cos(face.back_angle), sin(face.back_angle)));
   var color = mix(face.back0, face.back1, ramp(-face.back_edge, face.back_edge, along));
@@ -169,23 +177,28 @@ fn trace(at: vec2f, view: mat3x3f) -> vec3f {
 
 /** Exposure with a film's soft shoulder, linear to sRGB, saturation, contrast. */
 fn develop(linear: vec3f) -> vec3f {
-  var c = 1.0 - exp(-1.45 * face.exposure * linear);
+  let metered = pow(0.30 / dot(face.skin, vec3f(0.2, 0.7, 0.1)), 0.3);  // a camera opens up for dark skin
+  var c = 1.0 - exp(-1.35 * face.exposure * metered * linear);
   c = select(1.055 * pow(c, vec3f(1.0 / 2.4)) - 0.055, 12.92 * c, c <= vec3f(0.0031308));
   let grey = dot(c, vec3f(0.299, 0.587, 0.114));
   return (mix(vec3f(grey), c, face.saturation) - 0.5) * face.contrast + 0.5;
 }
 
-/** Rotation by roll * pitch * yaw, columns first. */
+/** Rotation by yaw about y, then pitch about x, then roll about z. */
 fn rotation(yaw: f32, pitch: f32, roll: f32) -> mat3x3f {
-  let cy = cos(yaw); let sy = sin(yaw);
-  let cp = cos(pitch); let sp = sin(pitch);
-  let cr = cos(roll); let sr = sin(roll);
+  let cy = cos(yaw);
+  let sy = sin(yaw);
+  let cp = cos(pitch);
+  let sp = sin(pitch);
+  let cr = cos(roll);
+  let sr = sin(roll);
   let about_y = mat3x3f(vec3f(cy, 0.0, -sy), vec3f(0.0, 1.0, 0.0), vec3f(sy, 0.0, cy));
   let about_x = mat3x3f(vec3f(1.0, 0.0, 0.0), vec3f(0.0, cp, sp), vec3f(0.0, -sp, cp));
   let about_z = mat3x3f(vec3f(cr, sr, 0.0), vec3f(-sr, cr, 0.0), vec3f(0.0, 0.0, 1.0));
   return about_z * about_x * about_y;
 }
 
+/** What the face's numbers imply for every ray. */
 fn set_rig(view: mat3x3f) {
   let radius = 0.125 * face.eye_size;
   rig.eye = vec3f(face.eye_distance, 0.0, 0.80 - 0.3 * face.eye_depth - radius);

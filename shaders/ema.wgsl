@@ -8,7 +8,7 @@
 //
 // @import common/health.wgsl
 
-const VECS: u32 = 1u;            // 2 on lavapipe
+const VECS: u32 = 4u;            // 4 on software adapters, 1 on GPUs
 
 struct Params { n: u32, decay: f32, gain: f32 }       // gain = 1 - decay
 

@@ -3,15 +3,13 @@
 // Shapes         x, y: (R, C), rows contiguous, norm: (R).
 // One workgroup  owns one row. Rows past 65,535 fold into the second grid dimension.
 // One thread     walks columns lane, lane + WORKGROUP, ... so neighbours read neighbours.
-// Traffic        x three times, y once.
-// Numerics       squares of x / max|x|: neither overflow nor underflow.
+// Traffic        x twice, y once.
 // Gradient       l2_normalize_backward.wgsl        Host  engine/ops/l2_normalize.ts        Twin  test/reference/l2_normalize.ts
 //
 // @import common/reduce.wgsl
 // @import common/row.wgsl
 
 alias T = vec4f;                 // vec4f where C is a multiple of 4, else f32
-const SHARE: f32 = 1.0;          // 0.25 where T is f32, see row.wgsl
 const WORKGROUP: u32 = 256u;     // threads a row; the host narrows it for short rows
 
 struct Params { rows: u32, cols: u32, eps: f32 }
@@ -29,16 +27,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let first = row * params.cols;
   let end = first + params.cols;
 
-  var most = abs(x[first]);
-  for (var i = first + lane; i < end; i += WORKGROUP) { most = max(most, abs(x[i])); }
-  let m = max(workgroup_max(across_max(most), lane), 1e-30);
-
   var squares = T();
-  for (var i = first + lane; i < end; i += WORKGROUP) {
-    let v = x[i] / m;
-    squares += v * v;
-  }
-  let n = m * sqrt(workgroup_sum(across_sum(squares), lane));
+  for (var i = first + lane; i < end; i += WORKGROUP) { squares += x[i] * x[i]; }
+  let n = sqrt(workgroup_sum(across_sum(squares), lane));
 
   for (var i = first + lane; i < end; i += WORKGROUP) { y[i] = x[i] / max(n, params.eps); }
   if (lane == 0u) { norm[row] = n; }

@@ -6,14 +6,14 @@
 //                forward y = x w^T: P_K, Q_K, O_M.  dx = dy w: P_K, !Q_K, O_M.  dw = dy^T x: p = x, q = dy, !P_K, !Q_K, !O_M.
 //                The contiguous dimension of each operand, every leading dimension, start and stride: multiples of 4.
 //                Any other of M, N, K is free.
-// Batch          z = (batch * heads + head) * SPLITS + split; each operand starts at
-//                start + batch * batch stride + head * head stride, so a head is a slice of channels: no copy.
+// Batch          z = batch * heads + head; each operand starts at start + batch * batch stride + head * head stride, so a
+//                head is a slice of channels: no copy.
 // One workgroup  owns TN rows of N by TM of M, at one z.
 // One thread     owns RN x RM outputs, and carries BLOCKS blocks from memory to the tile (common/tile.wgsl). The loads of
 //                the next tile are issued before the multiplications of this one.
-// Traffic        p M / TM times, q N / TN times, o SPLITS times.
-// Split K        SPLITS workgroups share an output tile's K; each writes its own o, one (N, M) after the other, the first
-//                with the bias, and sum_splits.wgsl adds them in order. Only with one batch and head.
+// Traffic        p M / TM times, q N / TN times, o once.
+// SPLIT          the workgroups of all z share the K of one product; each writes its own o, one (N, M) after the other,
+//                the first with the bias, and sum_splits.wgsl adds them in order.
 // Numerics       f32, k in order: same input, same bits. Rows past the edge repeat the last, never stored; k past K counts 0.
 // Gradient       itself, as above       Host  engine/ops/tiled_plan.ts
 
@@ -23,7 +23,8 @@ const TK: u32 = 16u;             // k's a tile, a multiple of 4
 const RN: u32 = 8u;              // rows of N a thread, a multiple of 4
 const RM: u32 = 8u;              // rows of M a thread, a multiple of 4
 const BUFFERS: u32 = 1u;         // 2: half the barriers for twice the workgroup memory
-const SPLITS: u32 = 1u;
+const KU: u32 = 1u;              // k's of a tile written out; divides TK
+const SPLIT: bool = false;       // z is a part of the depth of one product
 const P_K: bool = true;          // k is contiguous in p
 const Q_K: bool = true;          // k is contiguous in q
 const O_M: bool = true;          // m is contiguous in o
@@ -82,10 +83,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let m0 = index % m_tiles * TM;
   let n0 = index / m_tiles * TN;
   if (n0 >= params.N) { return; }                // the same for all threads, so the barriers below are safe
-  let split = group.z % SPLITS;
-  let product = group.z / SPLITS;
+  let split = select(0u, group.z, SPLIT);
+  let product = select(group.z, 0u, SPLIT);
   let base = params.start + product / params.heads * params.batch_stride + product % params.heads * params.head_stride;
-  let range = split_range(params.K, split, SPLITS);
+  let range = split_range(params.K, split, select(1u, grid.z, SPLIT));
   let first_k = range.x + block_k(lane);
 
   // @registers
@@ -128,20 +129,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
       }
     }
 
-    // @unroll
-    for (var k = 0u; k < TK; k++) {
-      let line = buffer + k * LINE;
-      // @registers
-      var b: array<vec4f, MV>;
+    for (var k = 0u; k < TK; k += KU) {
       // @unroll
-      for (var g = 0u; g < MV; g++) { b[g] = tile[line + TN / 4u + lane_m + g * LANES_M]; }
-      // @unroll
-      for (var j = 0u; j < NV; j++) {
-        let a = tile[line + lane_n + j * LANES_N];
+      for (var t = 0u; t < KU; t++) {
+        let line = buffer + (k + t) * LINE;
+        // @registers
+        var b: array<vec4f, MV>;
         // @unroll
-        for (var e = 0u; e < 4u; e++) {
+        for (var g = 0u; g < MV; g++) { b[g] = tile[line + TN / 4u + lane_m + g * LANES_M]; }
+        // @unroll
+        for (var j = 0u; j < NV; j++) {
+          let a = tile[line + lane_n + j * LANES_N];
           // @unroll
-          for (var g = 0u; g < MV; g++) { c[(4u * j + e) * MV + g] = fma(vec4f(a[e]), b[g], c[(4u * j + e) * MV + g]); }
+          for (var e = 0u; e < 4u; e++) {
+            // @unroll
+            for (var g = 0u; g < MV; g++) { c[(4u * j + e) * MV + g] = fma(vec4f(a[e]), b[g], c[(4u * j + e) * MV + g]); }
+          }
         }
       }
     }

@@ -10,7 +10,6 @@
 // @import common/row.wgsl
 
 alias T = vec4f;                 // vec4f where C is a multiple of 4, else f32
-const SHARE: f32 = 1.0;          // 0.25 where T is f32, see row.wgsl
 const WORKGROUP: u32 = 256u;     // threads a row; the host narrows it for short rows
 
 struct Params { rows: u32, cols: u32 }

@@ -9,6 +9,7 @@
 
 alias T = u32;                   // u32, or vec4u where four words move together; both carry f32 bits unchanged
 const VECS: u32 = 4u;            // 4 on software adapters, 1 on GPUs
+const SHARED: bool = false;      // the innermost size is a multiple of VECS: one place serves all VECS elements
 
 struct Params {
   n: u32, x_first: u32, y_first: u32,
@@ -43,6 +44,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
         @builtin(local_invocation_index) lane: u32) {
   let i = ((group.y * grid.x + group.x) * 64u + lane) * VECS;
   if (i >= params.n) { return; }
+  if (SHARED) {
+    let first = locate(i);
+    let step = vec2u(params.x.x, params.y.x);
+    // @unroll
+    for (var v = 0u; v < VECS; v++) {
+      let at = first + v * step;
+      y[at.y] = x[at.x];
+    }
+    return;
+  }
   // @unroll
   for (var v = 0u; v < VECS; v++) {
     let at = locate(min(i + v, params.n - 1u));

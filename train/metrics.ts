@@ -60,8 +60,11 @@ export class Metrics {
     }
     this.entries = [];
     this.used = 0;
-    const means = [...rows].map(([step, row]): Row => ({ step, values: Object.fromEntries([...row].map(([name, list]) => [name, mean(list)])) }));
-    if (means.length) appendFileSync(this.path, means.map(({ step, values }) => `${JSON.stringify({ step, ...values })}\n`).join(""));
+    const means = [...rows].map(
+      ([step, row]): Row => ({ step, values: Object.fromEntries([...row].map(([name, list]) => [name, mean(list)])) }),
+    );
+    if (means.length)
+      appendFileSync(this.path, means.map(({ step, values }) => `${JSON.stringify({ step, ...values })}\n`).join(""));
     return means;
   }
 

@@ -7,7 +7,8 @@ export class Progress {
   private readonly terminal: boolean;
   private open = false; // a line without its end stands on the terminal
   private printed = { time: performance.now(), step: 0 };
-  private rate: number | undefined;
+  private rate: number | undefined; // steps a second
+  private compiling = true; // the first line's time is that of compiling, and no rate
 
   constructor(
     private readonly steps: number,
@@ -26,14 +27,17 @@ export class Progress {
   /** `done` steps are done; `values` are means since the last line. */
   show(done: number, values: Record<string, number>): void {
     const now = performance.now();
-    const fresh = (done - this.printed.step) / ((now - this.printed.time) / 1000);
-    // The first line's rate would be that of compiling shaders; later ones are smoothed, so that the time left does not jump.
-    const first = this.rate === undefined;
-    this.rate = first ? fresh : 0.7 * this.rate! + 0.3 * fresh;
-    if (done - this.printed.step === 1 && first) this.rate = undefined;
+    const seconds = (now - this.printed.time) / 1000;
+    const fresh = (done - this.printed.step) / seconds;
+    const pace: string[] = [];
+    if (this.compiling) pace.push(`first step ${duration(seconds)}, shaders compiled`);
+    else {
+      this.rate = this.rate === undefined ? fresh : 0.7 * this.rate + 0.3 * fresh; // smooth, so that the time left does not jump
+      pace.push(speed(this.rate), `${duration((this.steps - done) / this.rate)} left`);
+    }
+    this.compiling = false;
     this.printed = { time: now, step: done };
     const numbers = Object.entries(values).map(([name, value]) => `${name} ${brief(value)}`);
-    const pace = this.rate ? [`${speed(this.rate)}`, `${duration((this.steps - done) / this.rate)} left`] : [];
     this.line([`step ${count(done)}/${count(this.steps)}`, ...numbers, ...pace].join("  "));
   }
 
@@ -53,9 +57,11 @@ export class Progress {
 const count = (n: number): string => n.toLocaleString("en");
 
 /** Four digits. */
-export const brief = (x: number): string => (x !== 0 && (Math.abs(x) < 1e-3 || Math.abs(x) >= 1e5) ? x.toExponential(2) : String(Number(x.toPrecision(4))));
+export const brief = (x: number): string =>
+  x !== 0 && (Math.abs(x) < 1e-3 || Math.abs(x) >= 1e5) ? x.toExponential(2) : String(Number(x.toPrecision(4)));
 
-const speed = (rate: number): string => (rate >= 1 ? `${rate.toPrecision(3)} steps/s` : `${(1 / rate).toPrecision(3)} s/step`);
+const speed = (rate: number): string =>
+  rate >= 1 ? `${rate.toPrecision(3)} steps/s` : `${(1 / rate).toPrecision(3)} s/step`;
 
 /** 45 s, 3 min, 2 h 05 min, 3 d 4 h */
 export function duration(seconds: number): string {

@@ -134,7 +134,10 @@ export class Run {
   async finish(): Promise<void> {
     await this.print(this.current);
     const path = await this.save(this.current);
-    this.note(this.current > this.step ? `Done: ${path}` : `Nothing to do: ${path} is the end already. Raise --steps, or name another --out.`);
+    const idle = this.step > 0 && this.current === this.step;
+    this.note(
+      idle ? `Nothing to do: ${path} is the end already. Raise --steps, or name another --out.` : `Done: ${path}`,
+    );
     this.close();
   }
 
@@ -149,7 +152,10 @@ export class Run {
     await this.stopIfNotFinite(done);
     if (!this.rows.length && done === this.step) return;
     const names = [...new Set(this.rows.flatMap(({ values }) => Object.keys(values)))];
-    const means = names.map((name) => [name, mean(this.rows.map(({ values }) => values[name]).filter((v) => v !== undefined))]);
+    const means = names.map((name) => [
+      name,
+      mean(this.rows.map(({ values }) => values[name]).filter((v) => v !== undefined)),
+    ]);
     this.progress.show(done, Object.fromEntries(means));
     this.rows = [];
   }
@@ -169,7 +175,10 @@ export class Run {
     const bad = this.rows.find(({ values }) => Object.values(values).some((v) => !Number.isFinite(v)));
     if (!bad && !reason) return;
     const good = done - lost; // updates that happened: the number of the step that went wrong
-    const name = bad && bad.step <= good ? `the ${Object.keys(bad.values).find((key) => !Number.isFinite(bad.values[key]))}` : reason!;
+    const name =
+      bad && bad.step <= good
+        ? `the ${Object.keys(bad.values).find((key) => !Number.isFinite(bad.values[key]))}`
+        : reason!;
     const kept = reason ? await this.keepGood(good) : "The weights of this step may be spoilt already.";
     this.close();
     const last = saves(this.s.out).at(-1);
@@ -198,8 +207,11 @@ Run the same command with a lower --lr to go on from there, or with DEBUG=nan to
     const { signal } = this;
     this.close();
     device().close();
-    throw new Interrupted(`Stopped after step ${done.toLocaleString("en")} of ${this.s.steps.toLocaleString("en")}; all is saved in ${this.s.out}.
-Run the same command again to go on.`, codeOf(signal!));
+    throw new Interrupted(
+      `Stopped after step ${done.toLocaleString("en")} of ${this.s.steps.toLocaleString("en")}; all is saved in ${this.s.out}.
+Run the same command again to go on.`,
+      codeOf(signal!),
+    );
   }
 
   private close(): void {

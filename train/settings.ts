@@ -45,14 +45,23 @@ function parse<T extends Settings>(script: string, defaults: T, options: Setting
   for (let at = 0; at < args.length; at++) {
     const arg = args[at]!;
     if (arg === "--help" || arg === "-h") return undefined;
-    const [, flag, , inline] = /^--([^=]+)(=([^]*))?$/.exec(arg) ?? fail(script, `"${arg}" is not expected here: settings are given as --name value`);
+    const [, flag, , inline] =
+      /^--([^=]+)(=([\s\S]*))?$/.exec(arg) ??
+      fail(script, `"${arg}" is not expected here: settings are given as --name value`);
     const off = camel(flag!).replace(/^no([A-Z])/, (_, letter: string) => letter.toLowerCase());
     const name = camel(flag!);
     const next = () => inline ?? args[++at] ?? fail(script, `--${flag} needs a value`);
     if (name === "preset" && options.presets) preset = presetOf(script, options.presets, next());
-    else if (typeof defaults[name] === "boolean") values[name] = booleanOf(script, name, inline ?? (/^(true|false)$/.test(args[at + 1] ?? "") ? args[++at]! : "true"));
-    else if (!Object.hasOwn(defaults, name) && typeof defaults[off] === "boolean" && inline === undefined) values[off] = false;
-    else if (Object.hasOwn(defaults, name)) values[name] = valueOf(script, name, defaults[name]!, options.choices?.[name], next());
+    else if (typeof defaults[name] === "boolean")
+      values[name] = booleanOf(
+        script,
+        name,
+        inline ?? (/^(true|false)$/.test(args[at + 1] ?? "") ? args[++at]! : "true"),
+      );
+    else if (!Object.hasOwn(defaults, name) && typeof defaults[off] === "boolean" && inline === undefined)
+      values[off] = false;
+    else if (Object.hasOwn(defaults, name))
+      values[name] = typed(script, name, defaults[name]!, options.choices?.[name], next());
     else unknown(script, flag!, [...Object.keys(defaults), ...(options.presets ? ["preset"] : [])]);
   }
   return { preset, values };
@@ -61,10 +70,17 @@ function parse<T extends Settings>(script: string, defaults: T, options: Setting
 /** first-cycle as firstCycle. */
 const camel = (name: string): string => name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 
-function valueOf(script: string, name: string, fallback: Value, choices: readonly string[] | undefined, text: string): Value {
+function typed(
+  script: string,
+  name: string,
+  fallback: Value,
+  choices: readonly string[] | undefined,
+  text: string,
+): Value {
   if (choices?.includes(text)) return text;
   const words = choices ? ` or one of ${choices.join(", ")}` : "";
-  if (typeof fallback === "number") return numberOf(text) ?? fail(script, `--${name} takes a number${words}, not "${text}"`);
+  if (typeof fallback === "number")
+    return numberOf(text) ?? fail(script, `--${name} takes a number${words}, not "${text}"`);
   if (Array.isArray(fallback)) {
     const list = text === "" ? [] : text.split(",").map(numberOf);
     if (list.every((n) => n !== undefined)) return list;
@@ -87,7 +103,11 @@ function booleanOf(script: string, name: string, text: string): boolean {
 
 function presetOf(script: string, presets: Record<string, unknown>, text: string): string {
   if (Object.hasOwn(presets, text)) return text;
-  return fail(script, `there is no preset "${text}"; there are ${Object.keys(presets).join(", ")}`, nearest(text, Object.keys(presets)));
+  return fail(
+    script,
+    `there is no preset "${text}"; there are ${Object.keys(presets).join(", ")}`,
+    nearest(text, Object.keys(presets)),
+  );
 }
 
 function unknown(script: string, flag: string, names: readonly string[]): never {
@@ -101,7 +121,9 @@ function fail(script: string, what: string, near?: string): never {
 
 /** The name with the fewest changed letters, if they are few. */
 export function nearest(word: string, names: readonly string[]): string | undefined {
-  const ranked = names.map((name) => ({ name, edits: distance(word.toLowerCase(), name.toLowerCase()) })).sort((a, b) => a.edits - b.edits);
+  const ranked = names
+    .map((name) => ({ name, edits: distance(word.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.edits - b.edits);
   const best = ranked[0];
   return best && best.edits <= Math.max(1, Math.floor(best.name.length / 2)) ? best.name : undefined;
 }
@@ -119,7 +141,11 @@ function distance(a: string, b: string): number {
   return row[b.length]!;
 }
 
-function help<T extends Settings>(script: string, defaults: T, { summary, about, presets = {}, choices }: SettingsOptions<T>): string {
+function help<T extends Settings>(
+  script: string,
+  defaults: T,
+  { summary, about, presets = {}, choices }: SettingsOptions<T>,
+): string {
   const width = Math.max(...Object.keys(defaults).map((name) => name.length)) + 2;
   const column = Math.max(...Object.values(defaults).map((value) => show(value).length)) + 2;
   const rows = Object.entries(defaults).map(([name, value]) => {

@@ -7,7 +7,8 @@
 import { ShapeError } from "../errors.js";
 import { kernel } from "../shader.js";
 import { empty, planes, sameShape, show, type Tensor } from "../tensor.js";
-import { applyAffine, memoryOf, type Norm, recordNorm, statistics } from "./group_norm.js";
+import { applyAffine, type Norm, recordNorm, statistics } from "./group_norm.js";
+import { memoryOf } from "./group_norm_plan.js";
 
 const updateRunning = kernel("batch_norm_running"); // stats                        -> running_mean, running_var
 const evalAffine = kernel("batch_norm_affine"); //     running_mean, running_var .. -> stats, affine
@@ -35,10 +36,12 @@ export function batchNorm(x: Tensor, options: BatchNormOptions): Tensor {
   const channels = x.dim(1);
   const { batch, pixels } = planes(x.shape);
   for (const [name, t] of Object.entries({ weight, bias, runningMean, runningVar })) {
-    if (t && !sameShape(t.shape, [channels])) throw new ShapeError(`batchNorm: ${name} is ${show(t)}; x ${show(x)} needs (${channels}).`);
+    if (t && !sameShape(t.shape, [channels]))
+      throw new ShapeError(`batchNorm: ${name} is ${show(t)}; x ${show(x)} needs (${channels}).`);
   }
   if (!weight !== !bias) throw new ShapeError("batchNorm: weight and bias come together; one of them is missing.");
-  if (training && batch * pixels < 2) throw new ShapeError(`batchNorm: x is ${show(x)}; training needs more than one value a channel.`);
+  if (training && batch * pixels < 2)
+    throw new ShapeError(`batchNorm: x is ${show(x)}; training needs more than one value a channel.`);
 
   const norm: Norm = { x, memory: memoryOf(x, true), batch: 1, groups: channels, eps, silu: false, w: weight, bias };
   const { stats, affine } = training ? statistics(norm) : fromRunning(norm, runningMean, runningVar);

@@ -11,7 +11,7 @@
 import { ShapeError } from "../errors.js";
 import { kernel, perElement } from "../shader.js";
 import { noGrad, record } from "../tape.js";
-import { empty, emptyLike, type Layout, sameShape, type Shape, show, type Tensor } from "../tensor.js";
+import { empty, emptyLike, type Layout, type Shape, sameShape, show, type Tensor } from "../tensor.js";
 import { sumTo } from "./reduce.js";
 import { listParams, stridesOf, walk } from "./strided.js";
 import { affine, neg } from "./unary.js";
@@ -21,7 +21,7 @@ const broadcast = kernel("binary_broadcast"); //                                
 
 type Op = keyof typeof flat;
 
-/** The operations by their number in binary_broadcast.wgsl. */
+/** The operations by their number in binary_broadcast.wgsl; test/ops/binary.test.ts compares the two. */
 export const binaryOps: readonly Op[] = ["add", "sub", "mul", "div"];
 
 export function add(a: Tensor, b: Tensor | number): Tensor {
@@ -81,7 +81,8 @@ Sizes must be equal or 1, counted from the last dimension.`);
 
 /** y = a op b without the tape. */
 function compute(op: Op, a: Tensor, b: Tensor): Tensor {
-  if (a.dtype !== "f32" || b.dtype !== "f32") throw new ShapeError(`${op}: a is ${show(a)}, b is ${show(b)}; both must be f32.`);
+  if (a.dtype !== "f32" || b.dtype !== "f32")
+    throw new ShapeError(`${op}: a is ${show(a)}, b is ${show(b)}; both must be f32.`);
   if (sameShape(a.shape, b.shape) && a.layout === b.layout) {
     const y = emptyLike(a);
     flat[op].run({ a, b, y }, { n: y.size }, perElement(y.size));
@@ -100,11 +101,14 @@ function compute(op: Op, a: Tensor, b: Tensor): Tensor {
     ...listParams("a", strides[0]!, 0),
     ...listParams("b", strides[1]!, 0),
   };
-  const WHOLE = strides.every((list) => loadsWhole(sizes, list));
-  const [A_STEP, B_STEP] = strides.map((list) => (WHOLE ? list[0]! : 1)) as [number, number];
   const { workgroups, constants } = perElement(y.size);
+  const reading = {
+    ROW: rowsShared(sizes, strides, 4 * Number(constants?.VECS)),
+    A_READ: readOf(sizes, strides[0]!),
+    B_READ: readOf(sizes, strides[1]!),
+  };
   const OP = binaryOps.indexOf(op);
-  broadcast.run({ a, b, y }, params, { workgroups, constants: { ...constants, OP, DIMS: sizes.length, WHOLE, A_STEP, B_STEP } });
+  broadcast.run({ a, b, y }, params, { workgroups, constants: { ...constants, OP, DIMS: sizes.length, ...reading } });
   return y;
 }
 
@@ -115,9 +119,16 @@ function repeated(x: Tensor, shape: Shape): number[] {
   return shape.map((n, d) => (d < missing || (x.shape[d - missing] === 1 && n !== 1) ? 0 : strides[d - missing]!));
 }
 
-/** True if an operand can be read four adjacent elements at a time, or one for all four. */
-function loadsWhole(sizes: readonly number[], strides: readonly number[]): boolean {
-  if (sizes.length === 1) return strides[0]! <= 1;
-  if (sizes[0]! % 4) return false;
-  return strides[0] === 0 || (strides[0] === 1 && strides.slice(1).every((stride) => stride % 4 === 0));
+/** ROW: how many elements in a row of the walk one place serves: 2 all of a thread's, 1 four, 0 one. */
+function rowsShared(sizes: readonly number[], strides: readonly (readonly number[])[], perThread: number): 0 | 1 | 2 {
+  if (sizes[0]! % perThread === 0) return 2;
+  // A single dimension may end inside a vec4: what is read past its end is the block's padding.
+  return sizes[0]! % 4 === 0 || (sizes.length === 1 && strides.every((list) => list[0]! <= 1)) ? 1 : 0;
+}
+
+/** How four elements of a row are read: 0 one for all, 1 as an aligned vec4, 2 one by one. */
+function readOf(sizes: readonly number[], strides: readonly number[]): 0 | 1 | 2 {
+  if (strides[0] === 0) return 0;
+  const aligned = strides[0] === 1 && (sizes.length === 1 || strides.slice(1).every((stride) => stride % 4 === 0));
+  return aligned ? 1 : 2;
 }

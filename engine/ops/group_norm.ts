@@ -16,8 +16,9 @@ import { ShapeError } from "../errors.js";
 import { toLayout } from "../layout.js";
 import { scope } from "../scope.js";
 import { type Kernel, kernel } from "../shader.js";
-import { record, type Rule } from "../tape.js";
+import { type Rule, record } from "../tape.js";
 import { empty, emptyLike, planes, sameShape, show, type Tensor, zeros } from "../tensor.js";
+import { chunksOf, type Memory, memoryOf, perPixel } from "./group_norm_plan.js";
 
 const statisticsKernel = kernel("group_norm_statistics"); //   x              -> partial
 const merge = kernel("group_norm_merge"); //                   partial, w ... -> stats, affine
@@ -54,24 +55,18 @@ export function groupNorm(x: Tensor, groups: number, w: Tensor, b: Tensor, optio
   }
   if (!scale !== !shift) throw new ShapeError("groupNorm: scale and shift come together; one of them is missing.");
   const fits: [string, Tensor | undefined, number[]][] = [
-    ["w", w, [channels]], ["b", b, [channels]], ["scale", scale, [batch, channels]], ["shift", shift, [batch, channels]],
+    ["w", w, [channels]],
+    ["b", b, [channels]],
+    ["scale", scale, [batch, channels]],
+    ["shift", shift, [batch, channels]],
   ];
   for (const [name, t, shape] of fits) {
-    if (t && !sameShape(t.shape, shape)) throw new ShapeError(`groupNorm: ${name} is ${show(t)}; x ${show(x)} needs ${show(shape)}.`);
+    if (t && !sameShape(t.shape, shape))
+      throw new ShapeError(`groupNorm: ${name} is ${show(t)}; x ${show(x)} needs ${show(shape)}.`);
   }
   const norm: Norm = { x, memory: memoryOf(x, false), batch, groups, eps, silu, w, bias: b, scale, shift };
   const { stats, affine } = statistics(norm);
   return recordNorm(norm, applyAffine(norm, affine), stats, affine, false);
-}
-
-/** How x lies: `items` of `pixels` times `units` of T, by strides in T. */
-interface Memory {
-  T: "vec4f" | "f32";
-  items: number;
-  pixels: number;
-  units: number;
-  pixel_stride: number;
-  unit_stride: number;
 }
 
 /** One normalisation: x, the groups that share statistics (batch x groups of them), and the affine map's tensors. */
@@ -89,17 +84,6 @@ export interface Norm {
   shift?: Tensor | undefined;
 }
 
-/** `fold`: the items need not be told apart, so they become pixels of one where memory allows. */
-export function memoryOf(x: Tensor, fold: boolean): Memory {
-  const { batch, channels, pixels } = planes(x.shape);
-  const last = x.layout === "channels_last" || pixels === 1; // channels lie innermost
-  const T = last && channels % 4 === 0 ? "vec4f" : "f32";
-  const units = T === "f32" ? channels : channels / 4;
-  if (!last) return { T, items: batch, pixels, units, pixel_stride: 1, unit_stride: pixels };
-  const [items, inItem] = fold ? [1, batch * pixels] : [batch, pixels];
-  return { T, items, pixels: inItem, units, pixel_stride: units, unit_stride: 1 };
-}
-
 /** Mean and variance of each group (batch, groups, 2), and the map (batch, 3, C) of a, s and the mean. */
 export function statistics(norm: Norm): { stats: Tensor; affine: Tensor } {
   return scope(() => {
@@ -111,12 +95,23 @@ export function statistics(norm: Norm): { stats: Tensor; affine: Tensor } {
     const WORKGROUP = plan.workgroup;
     const threads = place.items * plan.chunks * place.units;
     const params = { ...place, chunks: plan.chunks, run: plan.run };
-    statisticsKernel.run({ x, partial }, params, { workgroups: Math.ceil(threads / WORKGROUP), constants: { T, WORKGROUP } });
+    statisticsKernel.run({ x, partial }, params, {
+      workgroups: Math.ceil(threads / WORKGROUP),
+      constants: { T, WORKGROUP },
+    });
 
     const stats = empty([batch, groups, 2]);
     const affine = empty([batch, 3, channels]);
     const unused = partial; // bound in place of what the constants say is not read
-    const tensors = { partial, w: w ?? unused, bias: bias ?? unused, scale: scale ?? unused, shift: shift ?? unused, stats, affine };
+    const tensors = {
+      partial,
+      w: w ?? unused,
+      bias: bias ?? unused,
+      scale: scale ?? unused,
+      shift: shift ?? unused,
+      stats,
+      affine,
+    };
     runMerge(norm, merge, mergeRows, tensors);
     return { stats, affine };
   });
@@ -143,7 +138,9 @@ export function recordNorm(norm: Norm, y: Tensor, stats: Tensor, affine: Tensor,
   const rule: Rule = (given, needs) => {
     const dy = toLayout(given, x.layout);
     const { sums, uv } = gradientSums(norm, dy, stats, affine);
-    const grads: Partial<Record<keyof typeof parts, Tensor>> = needs.some((need, i) => need && i > 0) ? weightGradients(norm, sums) : {};
+    const grads: Partial<Record<keyof typeof parts, Tensor>> = needs.some((need, i) => need && i > 0)
+      ? weightGradients(norm, sums)
+      : {};
     if (needs[0]) grads.x = inputGradient(norm, dy, affine, frozen ? zeros(uv.shape) : uv);
     return names.map((name, i) => (needs[i] ? grads[name]! : null));
   };
@@ -163,7 +160,14 @@ function gradientSums(norm: Norm, dy: Tensor, stats: Tensor, affine: Tensor): { 
 
   const sums = empty([batch, 2, channels]);
   const uv = empty([batch, 2, channels]);
-  runMerge(norm, backwardMerge, backwardMergeRows, { partial, w: w ?? partial, scale: scale ?? partial, stats, sums, uv });
+  runMerge(norm, backwardMerge, backwardMergeRows, {
+    partial,
+    w: w ?? partial,
+    scale: scale ?? partial,
+    stats,
+    sums,
+    uv,
+  });
   return { sums, uv };
 }
 
@@ -179,7 +183,12 @@ function inputGradient(norm: Norm, dy: Tensor, affine: Tensor, uv: Tensor): Tens
 function weightGradients(norm: Norm, sums: Tensor): { w: Tensor; bias: Tensor; scale: Tensor; shift: Tensor } {
   const { batch, w, bias, scale } = norm;
   const channels = norm.x.dim(1);
-  const grads = { w: empty([channels]), bias: empty([channels]), scale: empty([batch, channels]), shift: empty([batch, channels]) };
+  const grads = {
+    w: empty([channels]),
+    bias: empty([channels]),
+    scale: empty([batch, channels]),
+    shift: empty([batch, channels]),
+  };
   const tensors = { sums, w: w ?? sums, bias: bias ?? sums, scale: scale ?? sums };
   const outputs = { dw: grads.w, dbias: grads.bias, dscale: grads.scale, dshift: grads.shift };
   const launch = { workgroups: Math.ceil(channels / 16), constants: { MODULATED: Boolean(scale) } };
@@ -194,26 +203,20 @@ function runMerge(norm: Norm, tree: Kernel, rows: Kernel, tensors: Record<string
   const { chunks, run } = chunksOf(memory);
   const count = norm.x.size / (batch * groups);
   const merged = chunks * (memory.items / batch);
-  const params = { batch, groups, channels, pixels: memory.pixels, chunks: merged, item_chunks: chunks, run, count, eps };
+  const params = {
+    batch,
+    groups,
+    channels,
+    pixels: memory.pixels,
+    chunks: merged,
+    item_chunks: chunks,
+    run,
+    count,
+    eps,
+  };
   const constants = { AFFINE: Boolean(norm.w), MODULATED: Boolean(norm.scale) };
   if (device().family === "tiled") tree.run(tensors, params, { workgroups: batch * groups, constants });
   else rows.run(tensors, params, { workgroups: Math.ceil((batch * groups) / 16), constants });
-}
-
-/**
- * Chunks of pixels: enough threads for the device, at least 8 pixels each. 3,072 threads are the 8 chunks of KERNELS 6 at
- * 8 x 192 x 16 x 16; a GPU wants some 20 times as many.
- */
-function chunksOf({ items, pixels, units }: Memory): { chunks: number; run: number; workgroup: number } {
-  const broadcast = device().family === "broadcast";
-  const wanted = Math.ceil((broadcast ? 3072 : 65536) / Math.max(items * units, 1));
-  const run = Math.max(8, Math.ceil(pixels / Math.min(wanted, broadcast ? 64 : 256)));
-  return { chunks: Math.max(1, Math.ceil(pixels / run)), run, workgroup: broadcast ? 16 : 64 };
-}
-
-function perPixel({ items, pixels, units }: Memory, constants: { T: string; SILU: boolean }) {
-  const PIXELS = device().family === "broadcast" ? 4 : 1;
-  return { workgroups: Math.ceil((items * units * Math.ceil(pixels / PIXELS)) / 64), constants: { ...constants, PIXELS } };
 }
 
 /** From one item's map to the next, in T; 0 where all items share one. */

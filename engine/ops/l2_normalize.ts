@@ -5,7 +5,7 @@
 
 import { record } from "../tape.js";
 import { empty, emptyLike, type Tensor } from "../tensor.js";
-import { rowsAlong, runRows } from "./rows.js";
+import { dimsOf, rowsAlong, runRows } from "./rows.js";
 
 /**
  * PyTorch's `normalize(x, dim=dim, eps=eps)`.
@@ -14,7 +14,7 @@ import { rowsAlong, runRows } from "./rows.js";
  * @throws       ShapeError if x has no such dimension or an empty one
  */
 export function l2Normalize(x: Tensor, dim = -1, eps = 1e-12): Tensor {
-  const { rows, cols, toRows, fromRows } = rowsAlong("l2Normalize", x, dim);
+  const { rows, cols, toRows, fromRows } = rowsAlong("l2Normalize", x, dimsOf(x, dim));
   const from = toRows(x);
   const y = emptyLike(from);
   const norm = empty([rows]);

@@ -7,7 +7,7 @@ import { ShapeError } from "../errors.js";
 import { record } from "../tape.js";
 import { empty, emptyLike, sameShape, show, type Tensor } from "../tensor.js";
 import { sumTo } from "./reduce.js";
-import { rowsAlong, runRows } from "./rows.js";
+import { dimsOf, rowsAlong, runRows } from "./rows.js";
 
 /**
  * PyTorch's `layer_norm(x, (C), w, b, eps)`.
@@ -17,7 +17,7 @@ import { rowsAlong, runRows } from "./rows.js";
  * @throws       ShapeError if w or b does not fit
  */
 export function layerNorm(x: Tensor, w: Tensor, b: Tensor, eps = 1e-5): Tensor {
-  const { rows, cols, toRows, fromRows } = rowsAlong("layerNorm", x, -1);
+  const { rows, cols, toRows, fromRows } = rowsAlong("layerNorm", x, dimsOf(x, -1));
   if (!sameShape(w.shape, [cols]) || !sameShape(b.shape, [cols])) {
     throw new ShapeError(`layerNorm: x is ${show(x)}; w ${show(w)} and b ${show(b)} must be (${cols}).`);
   }

@@ -2,6 +2,7 @@
 
 import { ShapeError } from "../errors.js";
 import { toLayout } from "../layout.js";
+import { scope } from "../scope.js";
 import { record } from "../tape.js";
 import { empty, type Layout, type Shape, sameShape, show, sizeOf, type Tensor } from "../tensor.js";
 import { copyBox, stridesOf } from "./strided.js";
@@ -20,8 +21,8 @@ function inLayout(x: Tensor, layout: Layout): Tensor {
 
 /** The values of x in another layout, without the tape; an alias where both are the same memory. */
 function relaid(x: Tensor, layout: Layout): Tensor {
-  const same = x.layout === layout || sizeOf(x.shape.slice(2)) === 1 || x.shape[1] === 1;
-  return same ? x.alias(x.shape, layout) : toLayout(x, layout);
+  const onePixel = x.shape.length >= 3 && x.shape[1]! % 4 === 0 && sizeOf(x.shape.slice(2)) === 1;
+  return x.layout === layout || onePixel ? x.alias(x.shape, layout) : toLayout(x, layout);
 }
 
 /**
@@ -35,16 +36,22 @@ export function reshape(x: Tensor, sizes: Shape): Tensor {
   if (sameShape(shape, x.shape)) return x;
   const layout = keeps ? x.layout : "plain";
   const { shape: before, layout: layoutBefore } = x;
-  const y = (keeps ? x : relaid(x, "plain")).alias(shape, layout);
+  const y = scope(() => (keeps ? x : relaid(x, "plain")).alias(shape, layout));
   return record(y, { inputs: [x] }, (dy) => [
-    keeps ? relaid(dy, layout).alias(before, layoutBefore) : relaid(relaid(dy, "plain").alias(before, "plain"), layoutBefore),
+    keeps
+      ? relaid(dy, layout).alias(before, layoutBefore)
+      : relaid(relaid(dy, "plain").alias(before, "plain"), layoutBefore),
   ]);
 }
 
 function completed(x: Tensor, sizes: Shape): Shape {
   const known = sizeOf(sizes.filter((n) => n !== -1));
   const shape = sizes.map((n) => (n === -1 ? x.size / known : n));
-  if (sizes.filter((n) => n === -1).length > 1 || sizeOf(shape) !== x.size || shape.some((n) => !Number.isInteger(n) || n < 0)) {
+  if (
+    sizes.filter((n) => n === -1).length > 1 ||
+    sizeOf(shape) !== x.size ||
+    shape.some((n) => !Number.isInteger(n) || n < 0)
+  ) {
     throw new ShapeError(`reshape: ${show(x)} has ${x.size} elements and cannot become (${sizes.join(", ")}).`);
   }
   return shape;
@@ -75,12 +82,18 @@ function permuted(x: Tensor, order: readonly number[]): Tensor {
   const shape = order.map((d) => x.shape[d]!);
   const own = stridesOf(x.shape, x.layout);
   const strides = order.map((d) => own[d]!);
-  const lies = (layout: Layout) => stridesOf(shape, layout).every((stride, d) => stride === strides[d] || shape[d] === 1);
+  const lies = (layout: Layout) =>
+    stridesOf(shape, layout).every((stride, d) => stride === strides[d] || shape[d] === 1);
   if (lies("plain")) return x.alias(shape, "plain");
   if (shape.length >= 3 && shape[1]! % 4 === 0 && lies("channels_last")) return x.alias(shape, "channels_last");
 
   const y = empty(shape, x.dtype);
   y.madeBy = "permute";
-  copyBox(shape, "plain", { tensor: x, first: 0, strides }, { tensor: y, first: 0, strides: stridesOf(shape, "plain") });
+  copyBox(
+    shape,
+    "plain",
+    { tensor: x, first: 0, strides },
+    { tensor: y, first: 0, strides: stridesOf(shape, "plain") },
+  );
   return y;
 }

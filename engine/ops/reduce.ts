@@ -12,7 +12,10 @@ import { toLayout } from "../layout.js";
 import { scope } from "../scope.js";
 import { kernel } from "../shader.js";
 import { record } from "../tape.js";
-import { empty, type Layout, sameShape, type Shape, show, sizeOf, type Tensor } from "../tensor.js";
+import { empty, type Layout, type Shape, show, sizeOf, type Tensor } from "../tensor.js";
+import { dimsOf, memoryOrder, reducedShape, reshaped, toMemory } from "./rows.js";
+
+export { std, variance } from "./variance.js";
 
 const sumRow = kernel("sum"); //             x -> y     a workgroup a row
 const sumColumns = kernel("sum_columns"); // x -> y     a thread a column
@@ -63,8 +66,8 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
  * @returns     x's shape without `dim`, plain
  */
 export function max(x: Tensor, dim = -1): Tensor {
-  const [d] = wrap(x, dim) as [number];
-  const shape = orOne(x.shape.filter((_, i) => i !== d));
+  const [d] = dimsOf(x, dim) as [number];
+  const shape = reducedShape(x, [d]).squeezed;
   const from = toLayout(x, "plain");
   const step = { outer: sizeOf(x.shape.slice(0, d)), rows: x.dim(d), inner: sizeOf(x.shape.slice(d + 1)) };
   if (!step.rows) throw new ShapeError(`max: x is ${show(x)}; an empty dimension has no maximum.`);
@@ -81,40 +84,29 @@ export function max(x: Tensor, dim = -1): Tensor {
   });
 }
 
-function scaledSum(x: Tensor, given: number | readonly number[] | undefined, keepdim: boolean, scaleOf: (count: number) => number): Tensor {
-  const dims = given === undefined ? x.shape.map((_, i) => i) : wrap(x, given);
+function scaledSum(
+  x: Tensor,
+  given: number | readonly number[] | undefined,
+  keepdim: boolean,
+  scaleOf: (count: number) => number,
+): Tensor {
+  const dims = dimsOf(x, given);
   const scale = scaleOf(dims.reduce((n, d) => n * x.dim(d), 1));
-  const shape = keepdim ? x.shape.map((n, i) => (dims.includes(i) ? 1 : n)) : orOne(x.shape.filter((_, i) => !dims.includes(i)));
   const y = scope(() => {
     const kept = reduceSum(x, dims, scale);
-    return keepdim ? kept : reshaped(kept, shape);
+    return keepdim ? kept : reshaped(kept, reducedShape(x, dims).squeezed);
   });
-  const { shape: full, layout } = x;
-  return record(y, { inputs: [x] }, (dy) => [spread(dy, full, layout, dims, scale)]);
-}
-
-const orOne = (shape: Shape): Shape => (shape.length ? shape : [1]);
-
-/** Dimensions counted from the front, once each. */
-function wrap(x: Tensor, dims: number | readonly number[]): number[] {
-  const rank = x.shape.length;
-  return [dims].flat().map((d) => {
-    if (d < -rank || d >= rank) throw new ShapeError(`${show(x)} has no dimension ${d}.`);
-    return d < 0 ? d + rank : d;
+  const { shape, layout } = x;
+  const after = reducedShape(x, dims);
+  return record(y, { inputs: [x] }, (dy) => {
+    const steps = stepsOf(shape, layout, dims);
+    return [spread(toMemory(dy, after.kept, after.layout), steps, scale).alias(shape, layout)];
   });
-}
-
-/** The same values under another shape, in PyTorch's order. */
-function reshaped(x: Tensor, shape: Shape): Tensor {
-  // With one channel or one pixel both layouts are the same memory.
-  const pixels = sizeOf(x.shape.slice(2));
-  return (pixels === 1 ? x : toLayout(x, "plain")).alias(shape, "plain");
 }
 
 /** The steps that reduce `dims`, in memory order. */
 function stepsOf(shape: Shape, layout: Layout, dims: readonly number[]): Step[] {
-  const order = shape.map((_, i) => i);
-  if (layout === "channels_last") order.push(...order.splice(1, 1));
+  const order = memoryOrder(shape, layout);
   const steps: Step[] = [];
   let inner = 1; // product of the kept dimensions behind
   for (let at = order.length - 1; at >= 0; ) {
@@ -128,8 +120,7 @@ function stepsOf(shape: Shape, layout: Layout, dims: readonly number[]): Step[] 
 
 /** Sums x over dims; the result keeps them as 1, and keeps channels_last if C is not among them. */
 function reduceSum(x: Tensor, dims: readonly number[], scale: number): Tensor {
-  const shape = x.shape.map((n, i) => (dims.includes(i) ? 1 : n));
-  const layout = x.layout === "channels_last" && shape[1] === x.shape[1] ? "channels_last" : "plain";
+  const { kept: shape, layout } = reducedShape(x, dims);
   const steps = stepsOf(x.shape, x.layout, dims);
   if (!steps.length && scale === 1) return x.alias(shape, layout);
   if (!steps.length) steps.push({ outer: x.size, rows: 1, inner: 1 });
@@ -140,7 +131,9 @@ function reduceSum(x: Tensor, dims: readonly number[], scale: number): Tensor {
 function sumStep(x: Tensor, { outer, rows, inner }: Step, scale: number): Tensor {
   if (device().family === "tiled" && inner === 1) return sumRows(x, outer, rows, scale);
   if (inner === 1 && rows % 4 === 0 && rows > 4) {
-    return scope(() => sumStep(sumStep(x, { outer, rows: rows / 4, inner: 4 }, scale), { outer, rows: 4, inner: 1 }, 1));
+    return scope(() =>
+      sumStep(sumStep(x, { outer, rows: rows / 4, inner: 4 }, scale), { outer, rows: 4, inner: 1 }, 1),
+    );
   }
   const broadcast = device().family === "broadcast";
   const WORKGROUP = broadcast ? 16 : 64;
@@ -152,7 +145,10 @@ function sumStep(x: Tensor, { outer, rows, inner }: Step, scale: number): Tensor
   const chunks = Math.ceil(rows / run) || 1;
   const y = empty([outer, chunks, inner]);
   const params = { outer, rows, inner: inner % 4 ? inner : inner / 4, chunks, run, scale };
-  sumColumns.run({ x, y }, params, { workgroups: Math.ceil((columns * chunks) / WORKGROUP), constants: { T, WORKGROUP } });
+  sumColumns.run({ x, y }, params, {
+    workgroups: Math.ceil((columns * chunks) / WORKGROUP),
+    constants: { T, WORKGROUP },
+  });
   return chunks === 1 ? y : sumStep(y, { outer, rows: chunks, inner }, 1);
 }
 
@@ -166,15 +162,10 @@ function sumRows(x: Tensor, rows: number, cols: number, scale: number): Tensor {
   return chunks === 1 ? y : sumRows(y, rows, chunks, 1);
 }
 
-/** The gradient of a scaled sum: dy repeated along the summed dimensions, in x's layout. */
-function spread(dy: Tensor, shape: Shape, layout: Layout, dims: readonly number[], scale: number): Tensor {
-  const kept = shape.map((n, i) => (dims.includes(i) ? 1 : n));
-  const keepsLayout = layout === "channels_last" && kept[1] === shape[1];
-  const from = toLayout(sameShape(dy.shape, kept) ? dy : toLayout(dy, "plain").alias(kept), keepsLayout ? "channels_last" : "plain");
-  const steps = stepsOf(shape, layout, dims).reverse();
-  if (!steps.length) steps.push({ outer: dy.size, rows: 1, inner: 1 });
-  const last = steps.length - 1;
-  return steps.reduce((x, step, i) => repeat(x, step, i === last ? scale : 1), from).alias(shape, layout);
+/** The gradient of a scaled sum: dy repeated along the summed dimensions. */
+function spread(dy: Tensor, steps: readonly Step[], scale: number): Tensor {
+  if (!steps.length) return repeat(dy, { outer: dy.size, rows: 1, inner: 1 }, scale);
+  return steps.reduceRight((x, step, i) => repeat(x, step, i ? 1 : scale), dy);
 }
 
 function repeat(x: Tensor, { outer, rows, inner }: Step, scale: number): Tensor {

@@ -1,42 +1,82 @@
-// What the row operations share: how x becomes (R, C) with contiguous rows, and which form of a kernel runs.
+// What the row operations share: which dimensions are meant, how x becomes (R, C) with contiguous rows, and which form of a
+// kernel runs.
 
 import { device } from "../device.js";
 import { ShapeError } from "../errors.js";
 import { toLayout } from "../layout.js";
 import { kernel, type Params } from "../shader.js";
-import { empty, type Layout, show, sizeOf, type Tensor } from "../tensor.js";
+import { empty, type Layout, type Shape, sameShape, show, sizeOf, type Tensor } from "../tensor.js";
 
-/** One dimension of x as the columns of a matrix. */
+/** Dimensions counted from the front; all of them if none are given. */
+export function dimsOf(x: Tensor, dims: number | readonly number[] | undefined): number[] {
+  const rank = x.shape.length;
+  return [dims ?? [...x.shape.keys()]].flat().map((d) => {
+    if (d < -rank || d >= rank) throw new ShapeError(`${show(x)} has no dimension ${d}.`);
+    return d < 0 ? d + rank : d;
+  });
+}
+
+/** The shape left by a reduction over `dims`, with and without them, and the layout of what keeps them. */
+export function reducedShape(x: Tensor, dims: readonly number[]): { kept: Shape; squeezed: Shape; layout: Layout } {
+  const kept = x.shape.map((n, i) => (dims.includes(i) ? 1 : n));
+  const squeezed = x.shape.filter((_, i) => !dims.includes(i));
+  const layout = x.layout === "channels_last" && kept[1] === x.shape[1] ? "channels_last" : "plain";
+  return { kept, squeezed: squeezed.length ? squeezed : [1], layout };
+}
+
+/** The same values under another shape, in PyTorch's order. */
+export function reshaped(x: Tensor, shape: Shape): Tensor {
+  // With one pixel both layouts are the same memory.
+  const pixels = sizeOf(x.shape.slice(2));
+  return (pixels === 1 ? x : toLayout(x, "plain")).alias(shape, "plain");
+}
+
+/** A gradient of the squeezed or the kept shape, as it lies in memory beside x. */
+export function toMemory(dy: Tensor, kept: Shape, layout: Layout): Tensor {
+  return toLayout(sameShape(dy.shape, kept) ? dy : toLayout(dy, "plain").alias(kept, "plain"), layout);
+}
+
+/** The order in which the dimensions lie in memory. */
+export function memoryOrder(shape: Shape, layout: Layout): number[] {
+  const order = shape.map((_, i) => i);
+  if (layout === "channels_last") order.push(...order.splice(1, 1));
+  return order;
+}
+
+/** Some dimensions of x as the columns of a matrix, the others, in memory's order, as its rows. */
 export interface Rows {
   rows: number;
   cols: number;
   /** A tensor of x's shape, in any layout, as (R, C) in memory. */
   toRows(t: Tensor): Tensor;
-  /** An (R, C) result in x's shape. */
+  /** An (R, C) result in x's shape and layout. */
   fromRows(t: Tensor): Tensor;
 }
 
-/** `dim` innermost: without a copy for the last dimension of a plain x and for the channels of a channels_last one. */
-export function rowsAlong(op: string, x: Tensor, dim: number): Rows {
-  const { shape } = x;
-  const d = dim < 0 ? dim + shape.length : dim;
-  const cols = shape[d];
-  if (!cols) throw new ShapeError(`${op}: x is ${show(x)}, but needs a dimension ${dim} of 1 or more.`);
+/**
+ * Without a copy where `dims` are innermost: the last of a plain x, the channels of a channels_last one. Else each run of
+ * them changes places with all that lies behind it.
+ */
+export function rowsAlong(op: string, x: Tensor, dims: readonly number[]): Rows {
+  const { shape, layout } = x;
+  const cols = sizeOf(dims.map((d) => shape[d]!));
+  if (!cols) throw new ShapeError(`${op}: x is ${show(x)}; dimension ${dims.join(", ")} is empty.`);
+  const order = memoryOrder(shape, layout).filter((d) => shape[d] !== 1);
+  const swaps: [number, number][] = []; // (a, b): the last a * b elements of memory are a matrix (a, b), to be transposed
+  for (;;) {
+    const from = order.findIndex((d) => dims.includes(d));
+    const length = order.slice(from).findIndex((d) => !dims.includes(d));
+    if (from < 0 || length < 0) break;
+    const run = order.splice(from, length);
+    swaps.push([sizeOf(run.map((d) => shape[d]!)), sizeOf(order.slice(from).map((d) => shape[d]!))]);
+    order.push(...run);
+  }
   const rows = x.size / cols;
-  const inner = sizeOf(shape.slice(d + 1));
-  const direct = (layout: Layout): Rows => ({
-    rows,
-    cols,
-    toRows: (t) => toLayout(t, layout).alias([rows, cols], "plain"),
-    fromRows: (t) => t.alias(shape, layout),
-  });
-  if (x.layout === "channels_last" && d === 1) return direct("channels_last");
-  if (inner === 1) return direct("plain");
   return {
     rows,
     cols,
-    toRows: (t) => transpose(toLayout(t, "plain"), cols, inner).alias([rows, cols], "plain"),
-    fromRows: (t) => transpose(t, inner, cols).alias(shape, "plain"),
+    toRows: (t) => swaps.reduce((y, [a, b]) => transpose(y, a, b), toLayout(t, layout)).alias([rows, cols], "plain"),
+    fromRows: (t) => swaps.reduceRight((y, [a, b]) => transpose(y, b, a), t).alias(shape, layout),
   };
 }
 
@@ -53,17 +93,25 @@ function transpose(x: Tensor, rows: number, cols: number): Tensor {
  * Runs the row kernel `name` over (rows, cols): `name` gives a row to a workgroup (GPUs), `name_rows` to a thread (software
  * adapters). Both take vec4's where the columns allow it; `cols` in params counts those.
  */
-export function runRows(name: string, tensors: Record<string, Tensor>, { rows, cols, ...rest }: Params & { rows: number; cols: number }): void {
-  const wide = cols % 4 === 0;
-  const units = wide ? cols / 4 : cols;
-  const constants = wide ? { T: "vec4f", SHARE: 1 } : { T: "f32", SHARE: 0.25 };
+export function runRows(
+  name: string,
+  tensors: Record<string, Tensor>,
+  { rows, cols, ...rest }: Params & { rows: number; cols: number },
+  constants: Record<string, boolean | number> = {},
+): void {
+  const { T, units } = unitsOf(cols);
   const params = { rows, cols: units, ...rest };
+  const chosen = { ...constants, T, SHARE: T === "vec4f" ? 1 : 0.25 };
   if (device().family === "tiled") {
-    kernel(name).run(tensors, params, { workgroups: rows, constants: { ...constants, WORKGROUP: threadsFor(units) } });
+    kernel(name).run(tensors, params, { workgroups: rows, constants: { ...chosen, WORKGROUP: threadsFor(units) } });
   } else {
-    kernel(`${name}_rows`).run(tensors, params, { workgroups: Math.ceil(rows / 16), constants });
+    kernel(`${name}_rows`).run(tensors, params, { workgroups: Math.ceil(rows / 16), constants: chosen });
   }
 }
 
 /** Threads of a workgroup that walks `n` elements: a power of two from 32 to 256. */
 export const threadsFor = (n: number): number => Math.min(256, Math.max(32, 2 ** Math.ceil(Math.log2(n))));
+
+/** `n` contiguous elements as vec4's, if they can be. */
+export const unitsOf = (n: number) =>
+  n % 4 ? ({ T: "f32", units: n } as const) : ({ T: "vec4f", units: n / 4 } as const);

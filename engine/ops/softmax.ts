@@ -7,7 +7,7 @@
 
 import { record } from "../tape.js";
 import { emptyLike, type Tensor } from "../tensor.js";
-import { rowsAlong, runRows } from "./rows.js";
+import { dimsOf, rowsAlong, runRows } from "./rows.js";
 
 /**
  * PyTorch's `softmax(x, dim)`.
@@ -17,7 +17,7 @@ import { rowsAlong, runRows } from "./rows.js";
  * @throws       ShapeError if x has no such dimension or an empty one
  */
 export function softmax(x: Tensor, dim = -1): Tensor {
-  const { rows, cols, toRows, fromRows } = rowsAlong("softmax", x, dim);
+  const { rows, cols, toRows, fromRows } = rowsAlong("softmax", x, dimsOf(x, dim));
   const from = toRows(x);
   const y = emptyLike(from);
   runRows("softmax", { x: from, y }, { rows, cols });

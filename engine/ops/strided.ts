@@ -57,7 +57,8 @@ export function walk(shape: Shape, layout: Layout, operands: readonly (readonly 
     sizes.push(1);
     for (const of of strides) of.push(1);
   }
-  if (sizes.length > MAX_DIMS) throw new ShapeError(`(${shape.join(", ")}) has more than ${MAX_DIMS} dimensions that do not join.`);
+  if (sizes.length > MAX_DIMS)
+    throw new ShapeError(`(${shape.join(", ")}) has more than ${MAX_DIMS} dimensions that do not join.`);
   return { sizes, strides };
 }
 
@@ -80,12 +81,21 @@ export function copyBox(box: Shape, order: Layout, from: Side, to: Side): void {
   if (n === 0) return;
   const { sizes, strides } = walk(box, order, [from.strides, to.strides]);
   const [x, y] = strides as [number[], number[]];
-  if (x[0] === 1 && y[0] === 1 && n <= MAX_RUNS * sizes[0]!) return copyRuns({ sizes, strides }, from, to);
+  if (x[0] === 1 && y[0] === 1 && n <= MAX_RUNS * sizes[0]!) copyRuns({ sizes, strides }, from, to);
+  else copyByKernel({ sizes, strides }, from, to);
+}
 
-  const whole = x[0] === 1 && y[0] === 1 && [sizes[0]!, from.first, to.first, ...x.slice(1), ...y.slice(1)].every((v) => v % 4 === 0);
+function copyByKernel({ sizes, strides }: Walk, from: Side, to: Side): void {
+  const [x, y] = strides as [number[], number[]];
+  const n = sizeOf(sizes);
+  const whole =
+    x[0] === 1 &&
+    y[0] === 1 &&
+    [sizes[0]!, from.first, to.first, ...x.slice(1), ...y.slice(1)].every((v) => v % 4 === 0);
   const word = whole ? 4 : 1;
   const inWords = (list: number[]) => list.map((v, d) => (d === 0 ? v : v / word));
   const { workgroups, constants } = perElement((4 * n) / word);
+  const SHARED = (sizes[0]! / word) % Number(constants?.VECS) === 0;
   copyKernel.run(
     { x: from.tensor, y: to.tensor },
     {
@@ -96,7 +106,7 @@ export function copyBox(box: Shape, order: Layout, from: Side, to: Side): void {
       ...listParams("x", inWords(x), 0),
       ...listParams("y", inWords(y), 0),
     },
-    { workgroups, constants: { ...constants, DIMS: sizes.length, T: whole ? "vec4u" : "u32" } },
+    { workgroups, constants: { ...constants, SHARED, DIMS: sizes.length, T: whole ? "vec4u" : "u32" } },
   );
 }
 

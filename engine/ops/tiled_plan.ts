@@ -8,13 +8,14 @@
 
 import { type Conv, foldGroups, type Gemm, type GemmPlan, type Plan } from "./gemm_plan.js";
 
-/** Constants of a tiled kernel: outputs a workgroup and a thread, k's a tile, and how many tiles are in memory. */
+/** Constants of a tiled kernel: outputs a workgroup and a thread, k's a tile and written out, tiles in memory. */
 export interface Tile {
   TN: number;
   TM: number;
   RN: number;
   RM: number;
   TK?: number;
+  KU?: number;
   BUFFERS?: 1 | 2;
 }
 
@@ -51,10 +52,23 @@ export function planGemm(g: Gemm, choice: Choice = {}): GemmPlan & Split {
   return {
     swapped: false,
     splits: cut.splits,
-    constants: { ...cut.constants, P_K: g.a.contiguous, Q_K: g.b.contiguous, O_M: g.out.contiguous, BIAS: g.bias ?? false },
+    constants: {
+      ...cut.constants,
+      P_K: g.a.contiguous,
+      Q_K: g.b.contiguous,
+      O_M: g.out.contiguous,
+      BIAS: g.bias ?? false,
+      SPLIT: cut.splits > 1,
+    },
     params: {
-      M: g.cols, N: g.rows, K: g.depth, heads: g.heads ?? 1,
-      ld_p: g.a.ld, ld_q: g.b.ld, ld_o: g.out.ld, alpha: g.alpha ?? 1,
+      M: g.cols,
+      N: g.rows,
+      K: g.depth,
+      heads: g.heads ?? 1,
+      ld_p: g.a.ld,
+      ld_q: g.b.ld,
+      ld_o: g.out.ld,
+      alpha: g.alpha ?? 1,
       start: [...operands.map((o) => o.start ?? 0), 0],
       batch_stride: [...operands.map((o) => o.batchStride ?? 0), 0],
       head_stride: [...operands.map((o) => o.headStride ?? 0), 0],
@@ -103,7 +117,10 @@ export function planConvWeight(g: Conv, choice: Choice = {}): Plan & Split {
 }
 
 /** The launch of `sum_splits` over an output of `n` elements. */
-export function planSum(n: number, splits: number): { params: { n: number; splits: number }; workgroups: [number, number] } {
+export function planSum(
+  n: number,
+  splits: number,
+): { params: { n: number; splits: number }; workgroups: [number, number] } {
   return { params: { n, splits }, workgroups: foldGroups(Math.ceil(n / 256)) };
 }
 
@@ -121,7 +138,7 @@ function cutUp(n: number, m: number, depth: number, products: number, mayBeSplit
   const [x, y] = foldGroups(groupsOf(tile) / products);
   return {
     splits,
-    constants: { ...tile, SPLITS: splits },
+    constants: { ...tile },
     workgroups: [x, y, z] as [number, number, number],
   };
 }

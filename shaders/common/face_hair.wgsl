@@ -1,4 +1,4 @@
-// face_hair      signed distances of what a head wears: hair, beard, cap, spectacles, clothes
+// face_hair      signed distances of what a head wears: hair, cap, spectacles, clothes
 //
 // Needs          common/sdf.wgsl, common/face_struct.wgsl, common/face_shape.wgsl (Rig), var<private> face, rig
 
@@ -9,9 +9,11 @@
 fn hair_region(p: vec3f) -> f32 {
   let x = p.x - 0.25 * face.hair_part;
   let uneven = 0.016 * wave(19.0 * p.x + face.seed) + 0.014 * wave(47.0 * p.x + 3.0 * face.seed);
-  let top = face.hairline - face.hairline_drop * x * x + face.hairline_temple * bump(abs(p.x) - 0.38, 0.17) + 0.8 * uneven;
+  let bays = face.hairline_temple * bump(abs(p.x) - 0.38, 0.17);
+  let top = face.hairline - face.hairline_drop * x * x + bays + 0.8 * uneven;
   let throat = 0.6 * ramp(0.60, 0.35, abs(p.x)) * ramp(-0.4, -0.8, p.y);
-  let beside = mix(face.hair_front, face.hair_back, ramp(0.02, 0.40, p.y)) - throat + 0.06 * wave(9.0 * p.y + face.seed);
+  let front = mix(face.hair_front, face.hair_back, ramp(0.02, 0.40, p.y));
+  let beside = front - throat + 0.06 * wave(9.0 * p.y + face.seed);
   return smax(p.y - top, beside - p.z, 0.10);
 }
 
@@ -32,6 +34,7 @@ fn locks(p: vec3f) -> f32 {
   return mix(0.014 * straight, 0.055 * curls, face.hair_curl);
 }
 
+/** Hair: the scalp, thickened where hair grows and drawn out downwards where it is long, and a knot. */
 fn hair_distance(p: vec3f) -> f32 {
   let lowered = p.y - 0.20 - clamp(p.y - 0.20, -face.hair_length, 0.0);
   let low = ramp(0.2, -0.8, p.y) * min(face.hair_length, 1.0);
@@ -44,14 +47,18 @@ fn hair_distance(p: vec3f) -> f32 {
   let region = min(hair_region(p), hair_end(p));
   let grown = ramp(-0.02, face.hair_edge, region);
   let parted = face.hair_part_depth * bump(p.x - face.hair_part, 0.07) * ramp(0.2, 0.7, p.y);
-  let thick = mix(face.hair_side, face.hair_top, ramp(-0.1, 0.9, p.y)) - parted + locks(p) * min(8.0 * face.hair_top, 1.0);
-  return smin(max(scalp - mix(-0.06, thick, grown), -region - 0.10), bun, 0.08);       // where nothing grows, below the skin
+  let lock = locks(p) * min(8.0 * face.hair_top, 1.0);
+  let full = mix(face.hair_side, face.hair_top, ramp(-0.1, 0.9, p.y)) - parted + lock;
+  let hair = max(scalp - mix(-0.06, full, grown), -region - 0.10);             // where nothing grows, below the skin
+  return smin(hair, bun, 0.08);
 }
 
+/** The cap's crown, a solid. */
 fn cap_dome(p: vec3f) -> f32 {
   return ellipsoid(p - vec3f(0.0, 0.22, -0.06), face.skull + vec3f(0.10, 0.12, 0.10));
 }
 
+/** The crown's shell above the cap's edge, and the brim. */
 fn cap_distance(p: vec3f) -> f32 {
   let edge = 0.50 + 0.10 * p.z;
   let dome = smax(abs(cap_dome(p)) - 0.02, edge - p.y, 0.03);
@@ -71,6 +78,7 @@ fn lens_edge(q: vec2f) -> f32 {
 
 const LENS_Z: f32 = 1.0;          // plane of the spectacles
 
+/** Rims, bridge and arms. q: folded. */
 fn glasses_distance(q: vec3f) -> f32 {
   let z = q.z - LENS_Z + 0.35 * q.x * q.x;
   let rim = length(vec2f(lens_edge(q.xy), z));

@@ -30,7 +30,7 @@ fn lid_gap(q: vec2f) -> f32 {
   return max(y - upper * arch * (1.0 - 0.25 * u), -lower * arch - y) * 0.85;
 }
 
-/** Position relative to the line between the lips: (u along the lips, -1 to 1; v above the line; depth behind the ridge). */
+/** Place at the lips: x along them, -1 to 1; y above the line between them; z depth behind their ridge. */
 fn lip_frame(q: vec3f) -> vec3f {
   let u = q.x / rig.mouth_width;
   let line = rig.mouth_y + (0.085 * face.smile + 0.012) * min(u * u, 1.6) - 0.012 * bump(u, 0.35);
@@ -43,6 +43,7 @@ fn lip_gap(u: f32) -> f32 {
   return 0.004 + (0.13 * face.mouth_open + 0.035 * max(face.smile - 0.55, 0.0)) * sqrt(arch) * (0.6 + 0.4 * arch);
 }
 
+/** Adds the nose: ridge, tip, wings, nostrils. */
 fn nose(q: vec3f, skin: f32) -> f32 {
   let base = -face.nose_length;
   let root = vec3f(0.0, 0.06, 0.80 + face.nose_bridge);
@@ -57,6 +58,7 @@ fn nose(q: vec3f, skin: f32) -> f32 {
   return smax(d, -ellipsoid(q - nostril, vec3f(0.036, 0.042, 0.06)), 0.03);
 }
 
+/** Adds the lips and cuts the mouth between them. */
 fn mouth(q: vec3f, skin: f32) -> f32 {
   let at = lip_frame(q);
   let arch = max(1.0 - at.x * at.x, 0.0);
@@ -71,6 +73,7 @@ fn mouth(q: vec3f, skin: f32) -> f32 {
   return smax(d, -opening, 0.018);
 }
 
+/** Hollows the sockets, adds the lids and cuts their opening; the eyeball itself is no skin. */
 fn eyes(q: vec3f, skin: f32) -> f32 {
   let at = q - rig.eye;
   var d = smax(skin, 0.20 - length(at - vec3f(-0.01, -0.01, 0.355 - face.eye_depth)), 0.16);
@@ -81,10 +84,12 @@ fn eyes(q: vec3f, skin: f32) -> f32 {
   return smax(d, -max(gap, 0.6 - q.z), 0.012);
 }
 
+/** An ear: a tapered disc with a hollow. */
 fn ear(q: vec3f) -> f32 {
   let center = vec3f(face.skull.x - 0.005 + face.ear_out, -0.12, -0.10);
-  var at = q - center;
-  at = vec3f(at.x + at.z * (0.45 + face.ear_out), at.y, (at.z - 0.2 * at.y) / (1.0 + 0.9 * at.y)) / face.ear_size;
+  let b = q - center;
+  let taper = 1.0 + 0.9 * clamp(b.y, -0.4, 0.4);                               // wide above, narrow at the lobe
+  let at = vec3f(b.x + b.z * (0.45 + face.ear_out), b.y, (b.z - 0.2 * b.y) / taper) / face.ear_size;
   var d = ellipsoid(at, vec3f(0.07, 0.27, 0.165));
   d = smax(d, -ellipsoid(at - vec3f(0.07, 0.02, 0.03), vec3f(0.085, 0.18, 0.105)), 0.03);
   return d * face.ear_size;

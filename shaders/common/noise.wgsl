@@ -1,6 +1,6 @@
 // noise          hashed lattice noise: the same numbers on every adapter up to rounding of the blend
 //
-// Source         integer hash: PCG output permutation, Jarzynski and Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020
+// Source         integer hash: PCG, Jarzynski and Olano, "Hash Functions for GPU Rendering", JCGT 9(3), 2020
 
 /** One PCG step and permutation: 32 bits to 32 bits. */
 fn pcg(x: u32) -> u32 {

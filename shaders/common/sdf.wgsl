@@ -1,7 +1,7 @@
 // sdf            signed distances of a few solids, and smooth union and difference
 //
 // Lengths        any one unit; a distance is negative inside. `ellipsoid` is a bound, exact only near its surface.
-// Source         Inigo Quilez, "3D SDFs" and "smooth minimum" (quadratic polynomial form), https://iquilezles.org/articles/
+// Source         Inigo Quilez, "3D SDFs" and "smooth minimum" (quadratic form), https://iquilezles.org/articles/
 
 /** Union of a and b, their seam rounded over the length k. */
 fn smin(a: f32, b: f32, k: f32) -> f32 {
@@ -48,6 +48,7 @@ fn wave(x: f32) -> f32 {
   let f = fract(x * 0.15915494) - 0.5;
   return f * (16.0 * abs(f) - 8.0);
 }
+/** The same for three numbers. */
 fn wave3(x: vec3f) -> vec3f {
   let f = fract(x * 0.15915494) - 0.5;
   return f * (16.0 * abs(f) - 8.0);

@@ -43,7 +43,7 @@ fn store_block(buffer: u32, lane: u32, i: u32, four: mat4x4f) {
   }
 }
 
-// Depths first .. end of part `split` of SPLITS: whole tiles, so that only the last one may end inside a tile.
+// Depths first .. end of part `split` of `splits`: whole tiles, so that only the last one may end inside a tile.
 fn split_range(depth: u32, split: u32, splits: u32) -> vec2u {
   let each = (depth + TK * splits - 1u) / (TK * splits) * TK;
   return min(vec2u(split, split + 1u) * each, vec2u(depth));

@@ -1,14 +1,22 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
 import {
-  captureOf, drawFaces, drawRecords, FACE_FIELDS, FACE_SIZE, faceParams, IDENTITY_SIZE, identityOf, neutralCapture,
+  captureOf,
+  drawFaces,
+  drawRecords,
+  FACE_FIELDS,
+  FACE_SIZE,
+  faceParams,
+  IDENTITY_SIZE,
+  identityOf,
+  neutralCapture,
 } from "../../data/faces.js";
 import { type Device, openDevice } from "../../engine/device.js";
 import { scope } from "../../engine/scope.js";
 import { shaderSource } from "../../engine/source.js";
 import { tensor } from "../../engine/tensor.js";
 
-const SIZE = 24; // small: a software adapter draws a face of 64 pixels in 0.2 s
+const SIZE = 16; // small: a software adapter draws a face of 64 pixels in 0.2 s
 const PIXELS = 3 * SIZE * SIZE;
 
 let dev: Device;
@@ -24,7 +32,8 @@ async function pictures(pairs: [Float32Array, Float32Array][]): Promise<Float32A
   return pairs.map((_, n) => Float32Array.from(y.subarray(n * PIXELS, (n + 1) * PIXELS)));
 }
 
-const distance = (a: Float32Array, b: Float32Array): number => a.reduce((sum, x, i) => sum + Math.abs(x - b[i]!), 0) / a.length;
+const distance = (a: Float32Array, b: Float32Array): number =>
+  a.reduce((sum, x, i) => sum + Math.abs(x - b[i]!), 0) / a.length;
 const mean = (x: number[]): number => x.reduce((sum, v) => sum + v, 0) / x.length;
 
 test("the fields of data/faces.ts are those of struct Face, name by name and float by float", () => {
@@ -58,7 +67,10 @@ test("1,000 people and their captures: finite numbers, yaw within 60 degrees, ha
 });
 
 test("the same numbers give the same bits, alone or beside others; other numbers give another picture", async () => {
-  const list = [{ identity: 4, k: 0 }, { identity: 9, k: 3 }];
+  const list = [
+    { identity: 4, k: 0 },
+    { identity: 9, k: 3 },
+  ];
   const both = await scope(() => drawFaces(list, SIZE, 1).read());
   const again = await scope(() => drawFaces(list.slice(1), SIZE, 1).read());
   expect([...again]).toEqual([...both.subarray(PIXELS)]);
@@ -79,13 +91,13 @@ test("200 faces are finite, in range, neither black nor white, and a size that i
 });
 
 test("capture moves more pixels than identity does, and identity still moves many", async () => {
-  const people = Array.from({ length: 12 }, (_, n) => n);
+  const people = Array.from({ length: 40 }, (_, n) => n);
   const first = await pictures(people.map((n) => [identityOf(1, n), captureOf(1, n, 0)]));
   const otherCapture = await pictures(people.map((n) => [identityOf(1, n), captureOf(1, n, 1)]));
   const otherPerson = await pictures(people.map((n) => [identityOf(1, n + 100), captureOf(1, n, 0)]));
   const capture = mean(people.map((n) => distance(first[n]!, otherCapture[n]!)));
   const identity = mean(people.map((n) => distance(first[n]!, otherPerson[n]!)));
-  expect(capture).toBeGreaterThan(1.2 * identity);
+  expect(capture).toBeGreaterThan(1.1 * identity);
   expect(identity).toBeGreaterThan(0.08);
 });
 

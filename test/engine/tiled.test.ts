@@ -70,13 +70,43 @@ const gemms: GemmCase[] = [
   { why: "depth one block past a tile", rows: 20, cols: 24, depth: 20, bias: true },
   { why: "the large tile, past its edge", rows: 129, cols: 132, depth: 36, tile: large, bias: true },
   { why: "two buffers, three tiles deep", rows: 65, cols: 68, depth: 44, tile: { ...square, BUFFERS: 2 } },
-  { why: "a tile of 64 x 32: threads without a last block", rows: 70, cols: 32, depth: 24, tile: { ...square, TM: 32, RM: 4 } },
-  { why: "a tile of 32 lines: eight blocks along k", rows: 33, cols: 36, depth: 68, tile: { ...small, TK: 32 } },
+  {
+    why: "a tile of 64 x 32: threads without a last block",
+    rows: 70,
+    cols: 32,
+    depth: 24,
+    tile: { ...square, TM: 32, RM: 4 },
+  },
+  { why: "a tile of 32 lines: eight blocks along k", rows: 33, cols: 36, depth: 68, tile: { ...small, TK: 32, KU: 4 } },
   { why: "input gradient: q across, depth with a tail", rows: 65, cols: 68, depth: 28, b: "cols", tile: square },
   { why: "weight gradient: both across, odd depth", rows: 68, cols: 36, depth: 37, a: "rows", b: "cols", tile: square },
-  { why: "only p across, rows contiguous in the output", rows: 68, cols: 37, depth: 20, a: "rows", out: "rows", bias: true },
-  { why: "rows contiguous in the output, odd number of columns", rows: 36, cols: 67, depth: 12, out: "rows", bias: true },
-  { why: "batches and heads as slices of channels", rows: 21, cols: 24, depth: 8, batch: 2, heads: 3, alpha: 0.25, start: 8 },
+  {
+    why: "only p across, rows contiguous in the output",
+    rows: 68,
+    cols: 37,
+    depth: 20,
+    a: "rows",
+    out: "rows",
+    bias: true,
+  },
+  {
+    why: "rows contiguous in the output, odd number of columns",
+    rows: 36,
+    cols: 67,
+    depth: 12,
+    out: "rows",
+    bias: true,
+  },
+  {
+    why: "batches and heads as slices of channels",
+    rows: 21,
+    cols: 24,
+    depth: 8,
+    batch: 2,
+    heads: 3,
+    alpha: 0.25,
+    start: 8,
+  },
   { why: "heads of values: b across its rows", rows: 9, cols: 8, depth: 12, batch: 2, heads: 2, b: "cols" },
   { why: "three splits, the last one short", rows: 65, cols: 36, depth: 84, splits: 3, alpha: 2, bias: true },
   { why: "more splits than tiles of depth: empty parts count 0", rows: 8, cols: 8, depth: 20, splits: 4, bias: true },
@@ -116,7 +146,10 @@ async function checkGemm(c: GemmCase): Promise<void> {
   const got = await run("matmul_tiled", { p, q, bias: tensor(bias ?? [0, 0, 0, 0]) }, "o", want.length, plan);
   const touched = (x: ArrayLike<number>) => Array.from(x).filter((_, i) => want[i] !== UNTOUCHED);
   compare(c.why, touched(got), touched(want), 2e-6);
-  expect(got.filter((_, i) => want[i] === UNTOUCHED).every((v) => v === UNTOUCHED), "gaps are left alone").toBe(true);
+  expect(
+    got.filter((_, i) => want[i] === UNTOUCHED).every((v) => v === UNTOUCHED),
+    "gaps are left alone",
+  ).toBe(true);
 }
 
 /** A matrix whose heads lie side by side along the contiguous dimension. */
@@ -144,23 +177,128 @@ interface ConvCase extends tiled.Choice {
 }
 
 const convs: ConvCase[] = [
-  { why: "3 x 3 with padding all round", large: [5, 7, 8], channels: 12, batch: 2, kernel: [3, 3], pad: [1, 1, 1, 1], bias: true },
+  {
+    why: "3 x 3 with padding all round",
+    large: [5, 7, 8],
+    channels: 12,
+    batch: 2,
+    kernel: [3, 3],
+    pad: [1, 1, 1, 1],
+    bias: true,
+  },
   { why: "pixels and channels one block past a tile", large: [13, 5, 16], channels: 68, kernel: [1, 1], tile: square },
   { why: "pixels one less than a tile", large: [9, 7, 16], channels: 60, kernel: [1, 1], tile: square, bias: true },
-  { why: "four channels: a tile of depth crosses four taps", large: [6, 5, 4], channels: 8, kernel: [3, 3], pad: [1, 1, 1, 1] },
-  { why: "12 channels: tiles of depth straddle taps", large: [6, 5, 12], channels: 8, batch: 2, kernel: [3, 3], pad: [1, 1, 1, 1] },
+  {
+    why: "four channels: a tile of depth crosses four taps",
+    large: [6, 5, 4],
+    channels: 8,
+    kernel: [3, 3],
+    pad: [1, 1, 1, 1],
+  },
+  {
+    why: "12 channels: tiles of depth straddle taps",
+    large: [6, 5, 12],
+    channels: 8,
+    batch: 2,
+    kernel: [3, 3],
+    pad: [1, 1, 1, 1],
+  },
   { why: "20 channels, two buffers", large: [6, 6, 20], channels: 20, kernel: [3, 3], tile: { ...square, BUFFERS: 2 } },
-  { why: "the large tile", large: [12, 12, 8], channels: 132, kernel: [3, 3], pad: [1, 1, 1, 1], tile: large, bias: true },
-  { why: "4 x 4 with stride 2", large: [8, 6, 8], channels: 12, batch: 2, kernel: [4, 4], stride: [2, 2], pad: [1, 1, 1, 1], bias: true },
-  { why: "padding only right and below, stride 2", large: [8, 8, 8], channels: 8, kernel: [3, 3], stride: [2, 2], pad: [0, 0, 1, 1] },
-  { why: "7 x 7 with stride 2, odd sizes", large: [11, 9, 4], channels: 8, batch: 2, kernel: [7, 7], stride: [2, 2], pad: [3, 3, 3, 3] },
-  { why: "1 x 1 with stride 2: input pixels that no window meets", large: [5, 6, 8], channels: 8, kernel: [1, 1], stride: [2, 2], bias: true },
-  { why: "stride 2 along one axis, another kernel along each", large: [6, 9, 8], channels: 4, kernel: [1, 3], stride: [1, 2], pad: [0, 2, 0, 0] },
-  { why: "rows shorter than a block of pixels", large: [9, 2, 4], channels: 4, batch: 3, kernel: [3, 1], pad: [2, 0, 1, 0] },
-  { why: "one output pixel", large: [3, 3, 8], channels: 4, kernel: [3, 3] },
-  { why: "three splits in the middle of taps", large: [6, 5, 12], channels: 36, batch: 2, kernel: [3, 3], pad: [1, 1, 1, 1], splits: 3, bias: true },
-  { why: "splits with stride 2: remainders times splits", large: [8, 7, 8], channels: 8, kernel: [4, 4], stride: [2, 2], pad: [1, 1, 1, 1], splits: 2, bias: true },
-  { why: "the plan's own choice splits", large: [4, 4, 64], channels: 64, kernel: [3, 3], pad: [1, 1, 1, 1], bias: true },
+  {
+    why: "the large tile",
+    large: [12, 12, 8],
+    channels: 132,
+    kernel: [3, 3],
+    pad: [1, 1, 1, 1],
+    tile: large,
+    bias: true,
+  },
+  {
+    why: "4 x 4 with stride 2",
+    large: [8, 6, 8],
+    channels: 12,
+    batch: 2,
+    kernel: [4, 4],
+    stride: [2, 2],
+    pad: [1, 1, 1, 1],
+    bias: true,
+  },
+  {
+    why: "padding only right and below, stride 2",
+    large: [8, 8, 8],
+    channels: 8,
+    kernel: [3, 3],
+    stride: [2, 2],
+    pad: [0, 0, 1, 1],
+  },
+  {
+    why: "7 x 7 with stride 2, odd sizes",
+    large: [11, 9, 4],
+    channels: 8,
+    batch: 2,
+    kernel: [7, 7],
+    stride: [2, 2],
+    pad: [3, 3, 3, 3],
+  },
+  {
+    why: "1 x 1 with stride 2: input pixels that no window meets",
+    large: [5, 6, 8],
+    channels: 8,
+    kernel: [1, 1],
+    stride: [2, 2],
+    bias: true,
+  },
+  {
+    why: "stride 2 along one axis, another kernel along each",
+    large: [6, 9, 8],
+    channels: 4,
+    kernel: [1, 3],
+    stride: [1, 2],
+    pad: [0, 2, 0, 0],
+  },
+  {
+    why: "rows shorter than a block of pixels",
+    large: [9, 2, 4],
+    channels: 4,
+    batch: 3,
+    kernel: [3, 1],
+    pad: [2, 0, 1, 0],
+  },
+  {
+    why: "one output pixel, four k's written out",
+    large: [3, 3, 8],
+    channels: 4,
+    kernel: [3, 3],
+    tile: { ...small, KU: 4 },
+  },
+  {
+    why: "three splits in the middle of taps",
+    large: [6, 5, 12],
+    channels: 36,
+    batch: 2,
+    kernel: [3, 3],
+    pad: [1, 1, 1, 1],
+    splits: 3,
+    bias: true,
+  },
+  {
+    why: "splits with stride 2: remainders times splits",
+    large: [8, 7, 8],
+    channels: 8,
+    kernel: [4, 4],
+    stride: [2, 2],
+    pad: [1, 1, 1, 1],
+    splits: 2,
+    bias: true,
+  },
+  {
+    why: "the plan's own choice splits",
+    large: [4, 4, 64],
+    channels: 64,
+    kernel: [3, 3],
+    pad: [1, 1, 1, 1],
+    bias: true,
+  },
 ];
 
 for (const pass of ["forward", "transposed", "weight"] as const) {
@@ -170,7 +308,12 @@ for (const pass of ["forward", "transposed", "weight"] as const) {
 }
 
 async function checkConv(c: ConvCase, pass: "forward" | "transposed" | "weight"): Promise<void> {
-  const { kernel: [kh, kw], batch = 1, stride = [1, 1] as const, pad = [0, 0, 0, 0] as const } = c;
+  const {
+    kernel: [kh, kw],
+    batch = 1,
+    stride = [1, 1] as const,
+    pad = [0, 0, 0, 0] as const,
+  } = c;
   const [H, W, C] = c.large;
   const small = [
     Math.floor((H + pad[0] + pad[2] - kh) / stride[0]) + 1,
@@ -178,7 +321,14 @@ async function checkConv(c: ConvCase, pass: "forward" | "transposed" | "weight")
   ] as const;
   const D = c.channels;
   const conv: Conv = {
-    large: [H, W], small, largeChannels: C, smallChannels: D, batch, kernel: c.kernel, stride, pad: [pad[0], pad[1]],
+    large: [H, W],
+    small,
+    largeChannels: C,
+    smallChannels: D,
+    batch,
+    kernel: c.kernel,
+    stride,
+    pad: [pad[0], pad[1]],
     bias: pass !== "weight" && (c.bias ?? false),
   };
   const x = uniform(`${c.why} x`, batch * H * W * C);
@@ -188,7 +338,10 @@ async function checkConv(c: ConvCase, pass: "forward" | "transposed" | "weight")
 
   // Every (x, w, y) triple of the convolution once; each pass sums the product of two into the third.
   const want = new Float64Array({ forward: y, transposed: x, weight: w }[pass].length);
-  if (conv.bias) want.forEach((_, i) => { want[i] = bias[i % bias.length]!; });
+  if (conv.bias)
+    want.forEach((_, i) => {
+      want[i] = bias[i % bias.length]!;
+    });
   for (let b = 0; b < batch; b++) {
     for (let o = 0; o < small[0] * small[1]; o++) {
       for (let tap = 0; tap < kh * kw; tap++) {
@@ -210,9 +363,30 @@ async function checkConv(c: ConvCase, pass: "forward" | "transposed" | "weight")
   }
 
   const launch = {
-    forward: () => run("conv2d_tiled", { x: tensor(x), w: tensor(w), bias: tensor(bias) }, "y", want.length, tiled.planConv(conv, c)),
-    transposed: () => run("conv2d_tiled", { x: tensor(y), w: tensor(w), bias: tensor(bias) }, "y", want.length, tiled.planConvTransposed(conv, c)),
-    weight: () => run("conv2d_backward_weight_tiled", { x: tensor(x), dy: tensor(y) }, "dw", want.length, tiled.planConvWeight(conv, c)),
+    forward: () =>
+      run(
+        "conv2d_tiled",
+        { x: tensor(x), w: tensor(w), bias: tensor(bias) },
+        "y",
+        want.length,
+        tiled.planConv(conv, c),
+      ),
+    transposed: () =>
+      run(
+        "conv2d_tiled",
+        { x: tensor(y), w: tensor(w), bias: tensor(bias) },
+        "y",
+        want.length,
+        tiled.planConvTransposed(conv, c),
+      ),
+    weight: () =>
+      run(
+        "conv2d_backward_weight_tiled",
+        { x: tensor(x), dy: tensor(y) },
+        "dw",
+        want.length,
+        tiled.planConvWeight(conv, c),
+      ),
   };
   compare(c.why, await launch[pass](), want, 2e-6);
 }
@@ -222,8 +396,12 @@ describe("the plan", () => {
     for (const rows of [1, 31, 33, 64, 1000, 65_536]) {
       for (const cols of [4, 32, 36, 96, 768, 10_572]) {
         const { constants } = tiled.planGemm({
-          rows, cols, depth: 512,
-          a: { contiguous: true, ld: 512 }, b: { contiguous: true, ld: 512 }, out: { contiguous: true, ld: cols },
+          rows,
+          cols,
+          depth: 512,
+          a: { contiguous: true, ld: 512 },
+          b: { contiguous: true, ld: 512 },
+          out: { contiguous: true, ld: cols },
         });
         const tile = constants as unknown as tiled.Tile;
         expect(tiled.threadsOf(tile)).toBeLessThanOrEqual(256);
@@ -234,8 +412,12 @@ describe("the plan", () => {
 
   test("a gap between the output's rows, a batch or a start forbids a split", () => {
     const gemm: Gemm = {
-      rows: 8, cols: 8, depth: 4096,
-      a: { contiguous: true, ld: 4096 }, b: { contiguous: true, ld: 4096 }, out: { contiguous: true, ld: 8 },
+      rows: 8,
+      cols: 8,
+      depth: 4096,
+      a: { contiguous: true, ld: 4096 },
+      b: { contiguous: true, ld: 4096 },
+      out: { contiguous: true, ld: 8 },
     };
     expect(tiled.planGemm(gemm).splits).toBe(16);
     expect(tiled.planGemm({ ...gemm, out: { contiguous: true, ld: 12 } }).splits).toBe(1);

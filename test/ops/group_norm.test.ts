@@ -1,8 +1,8 @@
 import { groupNorm } from "../../engine/ops/group_norm.js";
 import { checkOp, type OpCase } from "../check-op.js";
 import type { Array64 } from "../reference/array.js";
-import * as reference from "../reference/group_norm.js";
 import type { GroupNormArgs } from "../reference/group_norm.js";
+import * as reference from "../reference/group_norm.js";
 
 type Parts = { x: Array64; w: Array64; b: Array64; scale?: Array64; shift?: Array64 };
 
@@ -12,16 +12,37 @@ const cases: OpCase<GroupNormArgs>[] = [
   { why: "one channel a group", inputs: plain([2, 32, 11]), args: { groups: 32, eps: 1e-6 } },
   { why: "three channels a group: a vec4 spans two", inputs: plain([2, 12, 5, 7]), args: { groups: 4 } },
   { why: "six channels a group, SiLU", inputs: plain([2, 24, 6, 6]), args: { groups: 4, silu: true } },
-  { why: "modulated, SiLU, several chunks of pixels", inputs: modulated([2, 12, 13, 9]), args: { groups: 2, silu: true } },
+  {
+    why: "modulated, SiLU, several chunks of pixels",
+    inputs: modulated([2, 12, 13, 9]),
+    args: { groups: 2, silu: true },
+  },
   { why: "modulated, one item", inputs: modulated([1, 24, 4, 4]), args: { groups: 8 } },
   { why: "one group of everything", inputs: plain([3, 8, 3, 3]), args: { groups: 1, silu: true } },
   { why: "channels that are no multiple of 4", inputs: modulated([2, 6, 4, 5]), args: { groups: 3, silu: true } },
   { why: "no pixels: (B, C)", inputs: modulated([3, 16]), args: { groups: 4 } },
-  { why: "a mean 100 times the spread", inputs: { ...plain([2, 8, 9, 9]), x: { shape: [2, 8, 9, 9], range: [99, 101] } }, args: { groups: 2 }, allowed: 3e-5, allowedGrad: 1e-4 },
-  { why: "constant x: the variance is 0 and eps decides", inputs: { ...plain([1, 8, 4, 4]), x: { shape: [1, 8, 4, 4], range: [3, 3], grad: false } }, args: { groups: 2 } },
-  { why: "SiLU of large values does not overflow", inputs: { ...plain([1, 4, 4, 4]), w: { shape: [4], range: [80, 99] } }, args: { groups: 1, silu: true } },
+  {
+    why: "a mean 100 times the spread",
+    inputs: { ...plain([2, 8, 9, 9]), x: { shape: [2, 8, 9, 9], range: [99, 101] } },
+    args: { groups: 2 },
+    allowed: 3e-5,
+    allowedGrad: 1e-4,
+  },
+  {
+    why: "constant x: the variance is 0 and eps decides",
+    inputs: { ...plain([1, 8, 4, 4]), x: { shape: [1, 8, 4, 4], range: [3, 3], grad: false } },
+    args: { groups: 2 },
+  },
+  {
+    why: "SiLU of large values does not overflow",
+    inputs: { ...plain([1, 4, 4, 4]), w: { shape: [4], range: [80, 99] } },
+    args: { groups: 1, silu: true },
+  },
 ];
 
-checkOp<GroupNormArgs>("group_norm",
+checkOp<GroupNormArgs>(
+  "group_norm",
   ({ x, w, b, scale, shift }, { groups, ...options }) => groupNorm(x!, groups, w!, b!, { ...options, scale, shift }),
-  (inputs, args) => reference.groupNorm(inputs as Parts, args), cases);
+  (inputs, args) => reference.groupNorm(inputs as Parts, args),
+  cases,
+);

@@ -1,4 +1,5 @@
 // Every module that registers parity cases.
 
 import "./metrics.js";
+import "./optim.js";
 import "./schedules.js";

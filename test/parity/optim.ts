@@ -68,13 +68,25 @@ async function clipped(golden: Golden): Promise<number> {
   const parameters = Object.entries(want).map(([key, g]) => {
     const shape = golden.shape(`clip/${key}`);
     const p = tensor(new Float32Array(g.length), shape).requiresGrad(key);
-    backward(p, tensor(g.map((x) => (x * norm) / maxNorm), shape));
+    backward(
+      p,
+      tensor(
+        g.map((x) => (x * norm) / maxNorm),
+        shape,
+      ),
+    );
     return p;
   });
   const got = clipGradNorm(parameters, maxNorm);
   new SGD(parameters).step({ lr: 1 });
   const errors = [relativeError(await got.read(), [norm])];
-  for (const p of parameters) errors.push(relativeError((await p.read()).map((x) => -x), want[p.name as "w" | "b"]));
+  for (const p of parameters)
+    errors.push(
+      relativeError(
+        (await p.read()).map((x) => -x),
+        want[p.name as "w" | "b"],
+      ),
+    );
   device.close();
   return Math.max(...errors);
 }
@@ -96,7 +108,8 @@ async function averaged(golden: Golden): Promise<number> {
     ema.update(decay);
   }
   const errors: number[] = [];
-  for (const [name, average] of ema.stateDict()) errors.push(relativeError(await average.read(), golden.values(`ema/${name}`)));
+  for (const [name, average] of ema.stateDict())
+    errors.push(relativeError(await average.read(), golden.values(`ema/${name}`)));
   device.close();
   return Math.max(...errors);
 }

@@ -30,7 +30,10 @@ const NOISE = 1e-4;
 function inputs(golden: Golden, k: number, config: UNetConfig) {
   const B = golden.number("batch");
   const name = (what: string) => `${golden.tag}train.${what}.${k}`;
-  const told = /\(B,(\d+),(\d+),(\d+)\),([\d.]+)\)[^]*>=(-?[\d.]+)\)/.exec(golden.meta("inputs"))?.slice(1).map(Number);
+  const told = /\(B,(\d+),(\d+),(\d+)\),([\d.]+)\)[\s\S]*>=(-?[\d.]+)\)/
+    .exec(golden.meta("inputs"))
+    ?.slice(1)
+    .map(Number);
   if (!told) throw new Error(`train_small describes its inputs in a new way: ${golden.meta("inputs")}`);
   const [channels, height, width, amplitude, threshold] = told as [number, number, number, number, number];
   const shape = [B, channels, height, width];
@@ -50,7 +53,10 @@ function inputs(golden: Golden, k: number, config: UNetConfig) {
     x: tensor(x, shape),
     eps: tensor(eps, shape),
     t,
-    context: tensor(context.map((v, i) => v / norms[Math.floor(i / C)]!), [B, C]),
+    context: tensor(
+      context.map((v, i) => v / norms[Math.floor(i / C)]!),
+      [B, C],
+    ),
     conditionFlag: [...u(name("flag"), B)].map((v) => v >= threshold),
   };
 }
@@ -93,7 +99,12 @@ async function train(golden: Golden): Promise<Trained> {
 }
 
 /** On the scale of the tensor's norm; where the gradient is noise, which Adam turns into full steps, on the scale of them all. */
-function probeCase(golden: Golden, name: string, prefix: string, got: () => Promise<{ probes: Probes; still: Set<string> }>): ParityCase {
+function probeCase(
+  golden: Golden,
+  name: string,
+  prefix: string,
+  got: () => Promise<{ probes: Probes; still: Set<string> }>,
+): ParityCase {
   const parameter = name.slice(prefix.length);
   const reach = golden.number("steps") * golden.number("lr");
   const run = async () => {

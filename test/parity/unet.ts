@@ -19,11 +19,12 @@ parity("time_embedding", async () => {
     const net = await goldenNet("time_embedding", golden, "time_emb.", () => new TimeEmbedding(channels));
     return scope(() => floats(noGrad(() => net.forward(t))));
   };
-  const at = (name: string, got: () => Promise<ArrayLike<number>>) =>
-    against(golden, "time_embedding", name, got, 1e-5);
+  const at = (name: string, got: () => Promise<ArrayLike<number>>, allowed = 1e-5) =>
+    against(golden, "time_embedding", name, got, allowed);
   return [
-    at("frequencies", async () => frequencies(channels / 8)),
-    at("sinusoid", async () => sinusoids(t, channels / 8)),
+    at("frequencies", async () => frequencies(channels / 8), 1e-7),
+    // PyTorch's exp misses the nearest float32 for one frequency (0.511 units in the last place): times t = 999 that is 1.3e-5.
+    at("sinusoid", async () => sinusoids(t, channels / 8), 2e-5),
     at("embedding", embedding),
   ];
 });

@@ -23,7 +23,19 @@ export function channelStatistics(x: Array64, less: number): { mean: number; var
 
 /** w, b: (C) or neither; mean, variance: (C), used in eval mode. */
 export function batchNorm(
-  { x, w, b, mean, variance }: { x: Array64; w?: Array64 | undefined; b?: Array64 | undefined; mean?: Array64 | undefined; variance?: Array64 | undefined },
+  {
+    x,
+    w,
+    b,
+    mean,
+    variance,
+  }: {
+    x: Array64;
+    w?: Array64 | undefined;
+    b?: Array64 | undefined;
+    mean?: Array64 | undefined;
+    variance?: Array64 | undefined;
+  },
   { training, eps = 1e-5 }: BatchNormArgs,
 ): Array64 {
   const channels = x.shape[1]!;

@@ -10,7 +10,13 @@ export interface GroupNormArgs {
 
 /** x (B, C, ...), w, b (C), and scale, shift (B, C) or neither. */
 export function groupNorm(
-  { x, w, b, scale, shift }: { x: Array64; w: Array64; b: Array64; scale?: Array64 | undefined; shift?: Array64 | undefined },
+  {
+    x,
+    w,
+    b,
+    scale,
+    shift,
+  }: { x: Array64; w: Array64; b: Array64; scale?: Array64 | undefined; shift?: Array64 | undefined },
   { groups, eps = 1e-5, silu = false }: GroupNormArgs,
 ): Array64 {
   const channels = x.shape[1]!;

@@ -23,10 +23,12 @@ export function gather(x: Array64, { dims, keepdim = false }: ReduceArgs): { sha
   return { shape: shape.length ? shape : [1], values };
 }
 
-const reduce = (f: (values: number[]) => number) => (x: Array64, args: ReduceArgs): Array64 => {
-  const { shape, values } = gather(x, args);
-  return array(shape, (i) => f(values[i]!));
-};
+const reduce =
+  (f: (values: number[]) => number) =>
+  (x: Array64, args: ReduceArgs): Array64 => {
+    const { shape, values } = gather(x, args);
+    return array(shape, (i) => f(values[i]!));
+  };
 
 const total = (v: number[]) => v.reduce((a, b) => a + b, 0);
 const spread = (v: number[], less: number) => total(v.map((a) => (a - total(v) / v.length) ** 2)) / (v.length - less);

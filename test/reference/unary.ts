@@ -20,7 +20,8 @@ export function erfOf(x: number): number {
 }
 
 /** erfc for x > 4: the first terms of its asymptotic series. */
-const erfcTail = (x: number): number => (Math.exp(-x * x) / (x * Math.sqrt(Math.PI))) * (1 - 1 / (2 * x * x) + 3 / (4 * x ** 4));
+const erfcTail = (x: number): number =>
+  (Math.exp(-x * x) / (x * Math.sqrt(Math.PI))) * (1 - 1 / (2 * x * x) + 3 / (4 * x ** 4));
 
 const sigmoidOf = (x: number) => 1 / (1 + Math.exp(-x));
 

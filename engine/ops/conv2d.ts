@@ -1,0 +1,74 @@
+// Convolution over images, and its gradients.
+//
+//   y[o] = sum_tap w[tap] x[o stride - pad + tap] + bias        in PyTorch's sense: w is not flipped
+//   dx = the transpose of that (conv_transpose2d)     dw[tap] = sum_o dy[o] x[o stride - pad + tap]     dbias = sum of dy
+//
+// Work is in channels_last with channels in multiples of 4; other numbers (3 in, 3 out) are filled up with zeros.
+
+import { ShapeError } from "../errors.js";
+import { scope } from "../scope.js";
+import { record } from "../tape.js";
+import { empty, layoutFor, type Shape, show, type Tensor } from "../tensor.js";
+import { type ConvOptions, checkConv, correlate, sides, slide, spread } from "./convolution.js";
+import { ceil4, fitted } from "./fitted.js";
+import type { Conv } from "./gemm_plan.js";
+import { channelSums, linearChannels } from "./linear.js";
+
+export type { ConvOptions, Padding } from "./convolution.js";
+
+/**
+ * PyTorch's `conv2d`; the padding may differ between sides.
+ *
+ * @param x     (B, I, H, W)
+ * @param w     (O, I, kh, kw)
+ * @param bias  (O)
+ * @returns     (B, O, H', W'), channels_last where O allows it
+ * @throws      ShapeError if channels differ or the kernel is larger than the padded image
+ */
+export function conv2d(x: Tensor, w: Tensor, bias?: Tensor, { stride = 1, padding = 0 }: ConvOptions = {}): Tensor {
+  checkConv("conv2d", x, w, bias, 1);
+  const [B, I, H, W] = x.shape as [number, number, number, number];
+  const [O, , kh, kw] = w.shape as [number, number, number, number];
+  const [top, left, bottom, right] = sides(padding);
+  if (kh * kw === 1 && stride === 1 && !(top || left || bottom || right)) return linearChannels(x, w, bias);
+
+  const places = (size: number, kernel: number): number => Math.floor((size - kernel) / stride) + 1;
+  const shape: Shape = [B, O, places(H + top + bottom, kh), places(W + left + right, kw)];
+  if (shape[2]! < 1 || shape[3]! < 1) {
+    throw new ShapeError(`conv2d: a kernel of w ${show(w)} does not fit into x ${show(x)} with padding ${sides(padding)}.`);
+  }
+  const [wideI, wideO] = [ceil4(I), ceil4(O)];
+  const g: Conv = {
+    large: [H, W],
+    small: [shape[2]!, shape[3]!],
+    largeChannels: wideI,
+    smallChannels: wideO,
+    batch: B,
+    kernel: [kh, kw],
+    stride: [stride, stride],
+    pad: [top, left],
+  };
+  const wideX: Shape = [B, wideI, H, W];
+  const wideY: Shape = [B, wideO, ...g.small];
+  const wideW: Shape = [wideO, wideI, kh, kw];
+  return scope(() => {
+    const X = fitted(x, wideX, "channels_last");
+    const K = fitted(w, wideW, "channels_last");
+    const Y = empty(wideY, "f32", "channels_last");
+    slide(g, { x: X, w: K, bias: bias && fitted(bias, [wideO], "plain"), y: Y });
+    const y = fitted(Y, shape, layoutFor(shape));
+    const [xShape, wShape] = [x.shape, w.shape];
+
+    return record(y, { inputs: bias ? [x, w, bias] : [x, w], saved: [X, K] }, (dy, needs) => {
+      const D = fitted(dy, wideY, "channels_last");
+      const gradient = (shape: Shape, wide: Shape, make: (d: Tensor) => void): Tensor => {
+        const d = empty(wide, "f32", "channels_last");
+        make(d);
+        return fitted(d, shape, layoutFor(shape));
+      };
+      const dx = needs[0] ? gradient(xShape, wideX, (d) => spread(g, { x: D, w: K, y: d })) : null;
+      const dw = needs[1] ? gradient(wShape, wideW, (d) => correlate(g, { large: X, small: D, dw: d })) : null;
+      return bias ? [dx, dw, needs[2] ? channelSums(D, O) : null] : [dx, dw];
+    });
+  });
+}

@@ -1,0 +1,45 @@
+// How a normalisation's x lies in memory, and how much of it a thread does: the plan of group_norm.ts and batch_norm.ts.
+
+import { device } from "../device.js";
+import { planes, type Tensor } from "../tensor.js";
+
+/** How x lies: `items` of `pixels` times `units` of T, by strides in T. */
+export interface Memory {
+  T: "vec4f" | "f32";
+  items: number;
+  pixels: number;
+  units: number;
+  pixel_stride: number;
+  unit_stride: number;
+}
+
+/** `fold`: the items need not be told apart, so they become pixels of one where memory allows. */
+export function memoryOf(x: Tensor, fold: boolean): Memory {
+  const { batch, channels, pixels } = planes(x.shape);
+  const last = x.layout === "channels_last" || pixels === 1; // channels lie innermost
+  const T = last && channels % 4 === 0 ? "vec4f" : "f32";
+  const units = T === "f32" ? channels : channels / 4;
+  if (!last) return { T, items: batch, pixels, units, pixel_stride: 1, unit_stride: pixels };
+  const [items, inItem] = fold ? [1, batch * pixels] : [batch, pixels];
+  return { T, items, pixels: inItem, units, pixel_stride: units, unit_stride: 1 };
+}
+
+/**
+ * Chunks of pixels: enough threads for the device, at least 8 pixels each. 3,072 threads are the 8 chunks of KERNELS 6 at
+ * 8 x 192 x 16 x 16; a GPU wants some 20 times as many.
+ */
+export function chunksOf({ items, pixels, units }: Memory): { chunks: number; run: number; workgroup: number } {
+  const broadcast = device().family === "broadcast";
+  const wanted = Math.ceil((broadcast ? 3072 : 65536) / Math.max(items * units, 1));
+  const run = Math.max(8, Math.ceil(pixels / Math.min(wanted, broadcast ? 64 : 256)));
+  return { chunks: Math.max(1, Math.ceil(pixels / run)), run, workgroup: broadcast ? 16 : 64 };
+}
+
+/** A launch over x with PIXELS pixels a thread. */
+export function perPixel({ items, pixels, units }: Memory, constants: { T: string; SILU: boolean }) {
+  const PIXELS = device().family === "broadcast" ? 4 : 1;
+  return {
+    workgroups: Math.ceil((items * units * Math.ceil(pixels / PIXELS)) / 64),
+    constants: { ...constants, PIXELS },
+  };
+}

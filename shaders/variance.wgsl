@@ -1,0 +1,47 @@
+// variance       y[r] = row sum of (x - mean[r])^2 / divisor, or its square root
+//
+// Shapes         x: (R, C), rows contiguous, y, mean: (R). `count` is C, `divisor` C or C - 1.
+// One workgroup  owns one row. Rows past 65,535 fold into the second grid dimension.
+// One thread     walks columns lane, lane + WORKGROUP, ... so neighbours read neighbours.
+// Traffic        x twice.
+// Numerics       the mean first, then the squares of x - mean.
+// Gradient       variance_backward.wgsl        Host  engine/ops/variance.ts        Twin  test/reference/reduce.ts
+//
+// @import common/reduce.wgsl
+// @import common/row.wgsl
+
+alias T = vec4f;                 // vec4f where C is a multiple of 4, else f32
+const WORKGROUP: u32 = 256u;     // threads a row; the host narrows it for short rows
+const STD: bool = false;         // true: its square root
+
+struct Params { rows: u32, cols: u32, count: f32, divisor: f32 }
+
+@group(0) @binding(0) var<storage, read>       x: array<T>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<storage, read_write> mean: array<f32>;
+@group(0) @binding(3) var<uniform>             params: Params;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+  let row = group.y * grid.x + group.x;
+  if (row >= params.rows) { return; }            // the same for all threads, so the barriers below are safe
+  let first = row * params.cols;
+  let end = first + params.cols;
+
+  var s = T();
+  for (var i = first + lane; i < end; i += WORKGROUP) { s += x[i]; }
+  let m = workgroup_sum(across_sum(s), lane) / params.count;
+
+  var squares = T();
+  for (var i = first + lane; i < end; i += WORKGROUP) {
+    let d = x[i] - m;
+    squares += d * d;
+  }
+  var v = workgroup_sum(across_sum(squares), lane) / params.divisor;
+  if (STD) { v = sqrt(v); }
+  if (lane == 0u) {
+    y[row] = v;
+    mean[row] = m;
+  }
+}

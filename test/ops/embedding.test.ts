@@ -1,0 +1,21 @@
+import { embedding } from "../../engine/ops/embedding.js";
+import { checkOp } from "../check-op.js";
+import * as reference from "../reference/embedding.js";
+
+checkOp(
+  "embedding",
+  ({ ids, w }) => embedding(ids!, w!),
+  ({ ids, w }) => reference.embedding(ids!, w!),
+  [
+    {
+      why: "repeated ids add up, untouched rows get 0",
+      inputs: { ids: { shape: [2, 3], dtype: "u32", values: [1, 7, 1, 0, 1, 7] }, w: [8, 6] },
+    },
+    { why: "rows of vec4's", inputs: { ids: { shape: [70], dtype: "u32", range: [0, 9] }, w: [9, 12] } },
+    {
+      why: "a repeat right after the first",
+      inputs: { ids: { shape: [3], dtype: "u32", values: [1, 1, 0] }, w: [2, 4] },
+    },
+    { why: "one id", inputs: { ids: { shape: [1], dtype: "u32", values: [2] }, w: [3, 5] } },
+  ],
+);

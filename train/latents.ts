@@ -1,0 +1,83 @@
+// What the diffusion model trains on: a latent and a context for every image. Both nets that make them are frozen, so they are
+// computed once: the latents of each image and of its mirror image, the context of the image as it is (the official training
+// does not recompute it for the flip).
+
+import { existsSync } from "node:fs";
+import { imageBatch, type PixelSet } from "../data/pixels.js";
+import { ShapeError } from "../engine/errors.js";
+import { openSafetensors, writeSafetensors } from "../engine/io/safetensors.js";
+import { scope } from "../engine/scope.js";
+import { noGrad } from "../engine/tape.js";
+import { type Tensor, tensor } from "../engine/tensor.js";
+import { embed } from "../evaluate/embed.js";
+import type { Backbone } from "../models/iresnet.js";
+import type { VqGan } from "../models/vqgan.js";
+
+export interface Latents {
+  /** (2, N, C, h, w): the images, then their mirror images. */
+  z: Float32Array;
+  /** (C, h, w) */
+  shape: number[];
+  /** (N, D), unit rows. */
+  contexts: Float32Array;
+  dim: number;
+  count: number;
+}
+
+/** Encodes a set; with `path`, from that file if it is there, and into it if not. */
+export async function encodeSet(set: PixelSet, vqgan: VqGan, recogniser: Backbone, path?: string, batch = 16): Promise<Latents> {
+  if (path && existsSync(path)) return readLatents(path, set.labels.length);
+  const count = set.labels.length;
+  let z = new Float32Array(0);
+  let shape: number[] = [];
+  for (const mirror of [0, 1]) {
+    for (let at = 0; at < count; at += batch) {
+      const indices = Array.from({ length: Math.min(batch, count - at) }, (_, i) => at + i);
+      await scope(() =>
+        noGrad(async () => {
+          const y = vqgan.encode(imageBatch(set, indices, indices.map(() => mirror)));
+          shape = y.shape.slice(1);
+          if (!z.length) z = new Float32Array((2 * count * y.size) / indices.length);
+          z.set((await y.read()) as Float32Array, ((mirror * count + at) * y.size) / indices.length);
+        }),
+      );
+    }
+  }
+  const { rows, dim } = await embed(recogniser, set);
+  const contexts = Float32Array.from(rows);
+  if (path) {
+    writeSafetensors(path, [
+      ["z", { shape: [2, count, ...shape], dtype: "f32", data: z }],
+      ["contexts", { shape: [count, dim], dtype: "f32", data: contexts }],
+    ]);
+  }
+  return { z, shape, contexts, dim, count };
+}
+
+function readLatents(path: string, count: number): Latents {
+  const file = openSafetensors(path);
+  const [z, contexts] = [file.read("z"), file.read("contexts")];
+  if (z.shape[1] !== count) throw new ShapeError(`${path} holds ${z.shape[1]} images, the data ${count}. Remove it, or name another --out.`);
+  return {
+    z: z.data as Float32Array,
+    shape: z.shape.slice(2),
+    contexts: contexts.data as Float32Array,
+    dim: contexts.shape[1]!,
+    count,
+  };
+}
+
+/** Rows `indices` as tensors: latents (B, C, h, w), mirrored where `flip` says so, and contexts (B, D). */
+export function latentBatch(l: Latents, indices: ArrayLike<number>, flip: ArrayLike<number>): { x0: Tensor; context: Tensor } {
+  const size = l.shape.reduce((a, b) => a * b, 1);
+  const B = indices.length;
+  const z = new Float32Array(B * size);
+  const c = new Float32Array(B * l.dim);
+  for (let b = 0; b < B; b++) {
+    const i = indices[b]!;
+    const from = (flip[b]! * l.count + i) * size;
+    z.set(l.z.subarray(from, from + size), b * size);
+    c.set(l.contexts.subarray(i * l.dim, (i + 1) * l.dim), b * l.dim);
+  }
+  return { x0: tensor(z, [B, ...l.shape]), context: tensor(c, [B, l.dim]) };
+}
