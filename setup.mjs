@@ -66,7 +66,8 @@ async function bundle() {
 }
 
 function commandLine() {
-  if (command in programs) return [process.execPath, "--enable-source-maps", join(root, "dist", `${command}.mjs`), ...args];
+  if (command in programs)
+    return [process.execPath, "--enable-source-maps", join(root, "dist", `${command}.mjs`), ...args];
   return [process.execPath, ...binOf(command), ...args];
 }
 
@@ -75,7 +76,9 @@ function binOf(tool) {
   const packages = { vitest: "vitest", tsc: "typescript", biome: "@biomejs/biome" };
   const name = packages[tool];
   if (!name) {
-    console.error(`setup.mjs knows ${[...Object.keys(programs), ...Object.keys(packages)].join(", ")}; not "${command}".`);
+    console.error(
+      `setup.mjs knows ${[...Object.keys(programs), ...Object.keys(packages)].join(", ")}; not "${command}".`,
+    );
     process.exit(2);
   }
   const { bin } = JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8"));
@@ -84,7 +87,8 @@ function binOf(tool) {
 
 /** Runs to the end and returns the exit code. Ctrl-C goes to the whole group: the program saves and ends, and we wait for it. */
 function run([file, ...rest]) {
-  const cwd = file === process.execPath && rest[0]?.startsWith("--enable") ? (process.env.INIT_CWD ?? process.cwd()) : root;
+  const cwd =
+    file === process.execPath && rest[0]?.startsWith("--enable") ? (process.env.INIT_CWD ?? process.cwd()) : root;
   const child = spawn(file, rest, { cwd, stdio: "inherit" });
   process.on("SIGINT", () => {});
   process.on("SIGTERM", () => child.kill("SIGTERM"));

@@ -2,10 +2,15 @@
 
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { demoCommand } from "../demo/cli.js";
 import { doctorCommand } from "../engine/cli.js";
 import { UifaceError } from "../engine/errors.js";
+import { sampleCommand } from "../sample/cli.js";
+import { trainCommand } from "../train/cli.js";
 
-const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
 
 const program = new Command("uiface")
   .description("Synthetic faces for training face recognition (UIFace, ICLR 2025) on WebGPU.")
@@ -13,6 +18,9 @@ const program = new Command("uiface")
   .showSuggestionAfterError()
   .configureOutput({ outputError: (text, write) => write(text) })
   .exitOverride()
+  .addCommand(demoCommand())
+  .addCommand(sampleCommand())
+  .addCommand(trainCommand())
   .addCommand(doctorCommand());
 
 for (const command of program.commands) command.exitOverride();

@@ -56,7 +56,9 @@ export function parseDrawn(spec: string): DrawnSpec | undefined {
 
 /** Tells drawings apart: the kernel's text and the numbers of one face. */
 function drawingHash(seed: number): string {
-  const hash = createHash("sha256").update(kernel("draw_face").expanded({}).text).update(faceParams(seed, 0, 0));
+  const hash = createHash("sha256")
+    .update(kernel("draw_face").expanded({}).text)
+    .update(faceParams(seed, 0, 0));
   return hash.digest("hex").slice(0, 12);
 }
 

@@ -37,7 +37,10 @@ const percent = (x: number): string => `${(100 * x).toFixed(1)} %`;
 
 export async function reportHtml(r: DemoResult, pictures: Pictures): Promise<string> {
   const losses = (rows: { step: number; loss: number }[], title: string) =>
-    curve(rows.map(({ step, loss }) => ({ x: step, y: loss })), { title, x: "step", y: "loss" });
+    curve(
+      rows.map(({ step, loss }) => ({ x: step, y: loss })),
+      { title, x: "step", y: "loss" },
+    );
   const accuracies = bars(
     [
       { name: "chance", value: 50 },
@@ -126,4 +129,5 @@ function switchSentence({ conditionedFrom, stepTh }: DemoResult): string {
   return `${early.length} of ${conditionedFrom.length} images switched early, between t = ${sorted[0]} and t = ${sorted.at(-1)}, half of them by t = ${sorted[Math.floor(sorted.length / 2)]}.`;
 }
 
-const escape = (text: string): string => text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]!);
+const escape = (text: string): string =>
+  text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]!);

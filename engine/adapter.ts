@@ -4,7 +4,16 @@
 // candidate is tried by setting that variable and calling `create()` anew. The embedded adapter brings its own loader:
 // once `libvulkan.so.1` is in the process, Dawn finds it by its name, and a machine without any Vulkan has an adapter.
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
@@ -59,7 +68,9 @@ export async function findAdapter(options: FindOptions = {}): Promise<FoundAdapt
     attempts.push({ kind, reason: reason ?? "refused" });
   }
   const tried = attempts.map((a) => `  ${a.kind.padEnd(12)} ${a.reason}`).join("\n");
-  const way = forced ? "Unset UIFACE_ADAPTER to take the best that works." : "Run `npm ci` again, then `uiface doctor`.";
+  const way = forced
+    ? "Unset UIFACE_ADAPTER to take the best that works."
+    : "Run `npm ci` again, then `uiface doctor`.";
   throw new AdapterError(`No usable WebGPU adapter.\n${tried}\n${way}`);
 }
 
@@ -71,7 +82,8 @@ export function parseKind(text: string | undefined): AdapterKind | undefined {
   return kind;
 }
 
-export const describe = (info: GPUAdapterInfo): string => info.description || info.device || info.vendor || "unnamed adapter";
+export const describe = (info: GPUAdapterInfo): string =>
+  info.description || info.device || info.vendor || "unnamed adapter";
 
 /** Sets the environment for one candidate and makes an instance; undefined (and an entry in `attempts`) if it cannot be there. */
 async function prepare(kind: AdapterKind, options: FindOptions, attempts: Attempt[]): Promise<GPU | undefined> {
@@ -85,7 +97,10 @@ async function prepare(kind: AdapterKind, options: FindOptions, attempts: Attemp
   }
   if (kind === "swiftshader") {
     if (process.platform !== "linux" || process.arch !== "x64") {
-      attempts.push({ kind, reason: `the embedded adapter is for linux-x64, this is ${process.platform}-${process.arch}` });
+      attempts.push({
+        kind,
+        reason: `the embedded adapter is for linux-x64, this is ${process.platform}-${process.arch}`,
+      });
       return undefined;
     }
     const folder = await unpackSwiftShader();
@@ -96,7 +111,8 @@ async function prepare(kind: AdapterKind, options: FindOptions, attempts: Attemp
   return create([...enable, "disable-dawn-features=timestamp_quantization"]);
 }
 
-const listIcds = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).map((f) => join(folder, f)) : []);
+const listIcds = (folder: string): string[] =>
+  existsSync(folder) ? readdirSync(folder).map((f) => join(folder, f)) : [];
 
 /** Why an adapter is not of the kind asked for. A software adapter says so itself (`isFallbackAdapter`). */
 function mismatch(kind: AdapterKind, info: GPUAdapterInfo): string | undefined {
@@ -131,7 +147,8 @@ async function unpackSwiftShader(): Promise<string> {
   for await (const entry of extract) {
     const chunks: Buffer[] = [];
     for await (const chunk of entry) chunks.push(chunk as Buffer);
-    if (entry.header.type === "file") writeFileSync(join(partial, entry.header.name), Buffer.concat(chunks), { mode: 0o755 });
+    if (entry.header.type === "file")
+      writeFileSync(join(partial, entry.header.name), Buffer.concat(chunks), { mode: 0o755 });
   }
   try {
     renameSync(partial, target); // whole or absent, also when two processes start at once

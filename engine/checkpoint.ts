@@ -61,7 +61,9 @@ export async function save(folder: string, parts: Parts, options: SaveOptions): 
     } catch (error) {
       rmSync(temporary, { recursive: true, force: true });
       const last = saves(folder).at(-1);
-      if (error instanceof FileError) error.message += `\nThe last whole save is ${last?.path ?? "none"}.`;
+      if (error instanceof FileError) {
+        error.message = `${error.message.replaceAll(temporary, path)}\nThe last whole save is ${last?.path ?? "none"}.`;
+      }
       throw error;
     }
   }

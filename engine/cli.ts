@@ -46,14 +46,31 @@ async function doctor(options: { json?: boolean }): Promise<void> {
   if (failed) process.exitCode = 1;
 }
 
-function print(report: { adapter: string; kind: string; tried: { kind: string; found?: string; reason?: string }[]; family: string; subgroupSize: number | null; features: string[]; limits: Record<string, number>; selfTest: SelfTest[] }, next: string): void {
+function print(
+  report: {
+    adapter: string;
+    kind: string;
+    tried: { kind: string; found?: string; reason?: string }[];
+    family: string;
+    subgroupSize: number | null;
+    features: string[];
+    limits: Record<string, number>;
+    selfTest: SelfTest[];
+  },
+  next: string,
+): void {
   const lines = [
     `adapter    ${report.adapter} (${report.kind})`,
     ...report.tried.map((t) => `tried      ${t.kind.padEnd(12)} ${t.found ?? t.reason}`),
     `kernels    ${report.family}, subgroup size ${report.subgroupSize ?? "not fixed"}`,
     `features   ${report.features.filter((f) => /f16|subgroups|timestamp/.test(f)).join(", ") || "none of f16, subgroups, timestamps"}`,
-    ...Object.entries(report.limits).map(([name, value]) => `limit      ${name.padEnd(36)} ${value.toLocaleString("en")}`),
-    ...report.selfTest.map((t) => `${t.ok ? "ok  " : "FAIL"}       ${t.name.padEnd(24)} error ${t.error.toExponential(1)} (allowed ${t.allowed})   ${t.rate}`),
+    ...Object.entries(report.limits).map(
+      ([name, value]) => `limit      ${name.padEnd(36)} ${value.toLocaleString("en")}`,
+    ),
+    ...report.selfTest.map(
+      (t) =>
+        `${t.ok ? "ok  " : "FAIL"}       ${t.name.padEnd(24)} error ${t.error.toExponential(1)} (allowed ${t.allowed})   ${t.rate}`,
+    ),
     "",
     next,
   ];

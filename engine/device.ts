@@ -1,10 +1,11 @@
 // The device: which adapter, what it can do, its queue and pool, and what went wrong with it.
 
 import type { AdapterKind, Attempt, FindOptions } from "./adapter.js";
-import { AdapterError, TrainingStopped, UifaceError } from "./errors.js";
+import { AdapterError, TrainingStopped, type UifaceError } from "./errors.js";
 import { type Block, Pool } from "./pool.js";
 import { Profiler } from "./profile.js";
-import { Queue } from "./queue.js";
+import { type Grid, Queue } from "./queue.js";
+import type { Tensor } from "./tensor.js";
 
 /** Kernel family: `broadcast` for software adapters (registers and subgroup broadcasts), `tiled` for GPUs (workgroup memory). */
 export type Family = "broadcast" | "tiled";
@@ -34,6 +35,8 @@ export class Device {
   family: Family;
   /** Workgroups in x before a kernel's grid folds into y: the adapter's limit; tests set less to run the fold. */
   foldAfter: number;
+  /** Called before every dispatch; see explain.ts. */
+  onDispatch: ((kernel: string, tensors: Record<string, Tensor>, grid: Grid) => void) | undefined;
   /** With DEBUG=nan, called with every f32 output of every kernel. */
   inspect: ((kernel: string, block: Block, offset: number, elements: number) => void) | undefined;
 
@@ -41,6 +44,9 @@ export class Device {
   reportNonfinite: (() => Promise<void>) | undefined;
 
   private failure: UifaceError | undefined;
+  /** Compilers' messages under way, and the first error that waits for them. */
+  private awaited = 0;
+  private unexplained: UifaceError | undefined;
   private closed = false;
 
   constructor(
@@ -67,7 +73,9 @@ export class Device {
 
     gpu.addEventListener("uncapturederror", (event) => {
       const { error } = event as GPUUncapturedErrorEvent;
-      this.fail(new AdapterError(`WebGPU: ${error.message}`));
+      const failure = new AdapterError(`WebGPU: ${error.message}`);
+      if (this.awaited) this.unexplained ??= failure;
+      else this.fail(failure);
     });
     gpu.lost.then((lost) => {
       if (this.closed || lost.reason === "destroyed") return;
@@ -83,9 +91,13 @@ Run the same command again: it goes on from the last save. If it happens twice, 
     this.failure ??= error;
   }
 
-  /** Like fail, for the cause of an error that WebGPU reported already: a compiler's message comes after its consequences. */
-  explain(cause: UifaceError): void {
-    if (!this.failure || this.failure.message.startsWith("WebGPU: ")) this.failure = cause;
+  /** WebGPU's own errors, which name consequences, wait for a compiler's message, which may name their cause. */
+  async explain(cause: Promise<UifaceError | undefined>): Promise<void> {
+    this.awaited++;
+    const error = await cause.catch(() => undefined); // rejected when the device is gone: then nothing needs a cause
+    this.awaited--;
+    if (error) this.fail(error);
+    if (this.unexplained && !this.awaited) this.fail(this.unexplained);
   }
 
   /** Throws what went wrong with the device, if anything did. */
@@ -96,7 +108,8 @@ Run the same command again: it goes on from the last save. If it happens twice, 
 
   /** Runs `work` with GPU timestamps on and returns every dispatch in order. One pass a dispatch: slower than a normal run. */
   async profile(work: () => void | Promise<void>): Promise<{ kernel: string; ms: number }[]> {
-    if (!this.gpu.features.has("timestamp-query")) throw new AdapterError("This adapter has no timestamp-query feature.");
+    if (!this.gpu.features.has("timestamp-query"))
+      throw new AdapterError("This adapter has no timestamp-query feature.");
     await this.queue.idle();
     const profiler = new Profiler(this.gpu);
     this.queue.profiler = profiler;
@@ -147,9 +160,11 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
 }
 
 async function findInNodeOrBrowser(options: DeviceOptions) {
-  if (typeof process !== "undefined" && process.versions?.node) return (await import("./adapter.js")).findAdapter(options);
+  if (typeof process !== "undefined" && process.versions?.node)
+    return (await import("./adapter.js")).findAdapter(options);
   const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
-  if (!adapter) throw new AdapterError("This browser has no WebGPU adapter. Try a current Chrome, Edge, Firefox or Safari.");
+  if (!adapter)
+    throw new AdapterError("This browser has no WebGPU adapter. Try a current Chrome, Edge, Firefox or Safari.");
   return { gpu: undefined, adapter, kind: "browser" as const, attempts: [] };
 }
 

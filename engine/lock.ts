@@ -93,7 +93,7 @@ Wait for it to end or stop it (Ctrl-C saves first), or name another --out.`);
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    return !/^[ZX]/.test(statOf(pid)[0] ?? ""); // a killed process stays as a zombie where nobody waits for it, as in many containers
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM"; // another user's
   }
@@ -101,12 +101,12 @@ function isAlive(pid: number): boolean {
 
 /** Boot and start time of a process where the system tells them (Linux), else "". */
 function beginningOf(pid: number): string {
-  try {
-    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const afterName = stat.slice(stat.lastIndexOf(")") + 2).split(" "); // a name may hold spaces and brackets
-    return `${boot} ${afterName[19]}`; // field 22 of proc(5), starttime
-  } catch {
-    return "";
-  }
+  const started = statOf(pid)[19]; // field 22 of proc(5), starttime
+  return started === undefined ? "" : `${read("/proc/sys/kernel/random/boot_id")?.trim()} ${started}`;
+}
+
+/** What Linux tells about a process, from its state on (field 3 of proc(5), /proc/pid/stat); empty elsewhere. */
+function statOf(pid: number): string[] {
+  const stat = read(`/proc/${pid}/stat`);
+  return stat ? stat.slice(stat.lastIndexOf(")") + 2).split(" ") : []; // the name before may hold spaces and brackets
 }

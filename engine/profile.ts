@@ -33,7 +33,10 @@ export class Profiler {
   resolve(encoder: GPUCommandEncoder): void {
     const count = this.labels.length;
     if (!count) return;
-    const buffer = this.device.createBuffer({ size: 16 * count, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
+    const buffer = this.device.createBuffer({
+      size: 16 * count,
+      usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
+    });
     encoder.resolveQuerySet(this.queries, 0, 2 * count, this.resolved, 0);
     encoder.copyBufferToBuffer(this.resolved, 0, buffer, 0, 16 * count);
     this.batches.push({ labels: this.labels, buffer });

@@ -52,7 +52,13 @@ export class Queue {
     return offset;
   }
 
-  dispatch(label: string, pipeline: GPUComputePipeline, group: GPUBindGroup, params: number | undefined, grid: Grid): void {
+  dispatch(
+    label: string,
+    pipeline: GPUComputePipeline,
+    group: GPUBindGroup,
+    params: number | undefined,
+    grid: Grid,
+  ): void {
     this.check();
     const writes = this.profiler?.begin(label);
     if (writes) this.endPass();

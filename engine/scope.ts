@@ -70,7 +70,8 @@ function collect(value: unknown, into: Set<Tensor>): void {
   if (value === null || typeof value !== "object") return;
   if (isTensor(value)) into.add(value);
   else if (Array.isArray(value) || value instanceof Map) for (const item of value.values()) collect(item, into);
-  else if (Object.getPrototypeOf(value) === Object.prototype) for (const item of Object.values(value)) collect(item, into);
+  else if (Object.getPrototypeOf(value) === Object.prototype)
+    for (const item of Object.values(value)) collect(item, into);
 }
 
 const isTensor = (value: object): value is Tensor => "storage" in value && "dispose" in value;

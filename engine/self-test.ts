@@ -101,4 +101,10 @@ function worst(n: number, pair: (i: number) => [got: number, want: number]): num
   return error / scale;
 }
 
-const verdict = (name: string, error: number, allowed: number, rate: string): SelfTest => ({ name, error, allowed, ok: error <= allowed, rate });
+const verdict = (name: string, error: number, allowed: number, rate: string): SelfTest => ({
+  name,
+  error,
+  allowed,
+  ok: error <= allowed,
+  rate,
+});

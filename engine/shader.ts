@@ -95,6 +95,7 @@ export class Kernel {
     const made = this.pipeline(dev, launch.constants ?? {});
     const group = this.group(dev, made, tensors);
     const offset = this.paramsBytes ? this.writeParams(dev, params) : undefined;
+    dev.onDispatch?.(this.name, tensors, grid);
     dev.queue.dispatch(this.name, made.pipeline, group, offset, grid);
     for (const { name, writes } of this.bindings) {
       const y = tensors[name]!;
@@ -193,18 +194,23 @@ The file has ${wanted.join(", ")}.`);
   private compile(dev: Device, constants: Constants): Pipeline {
     const { text, lines } = this.expanded(constants, dev);
     if (process.env.DEBUG === "wgsl") console.error(`// ---- ${this.name} ${JSON.stringify(constants)}\n${text}`);
+    dev.gpu.pushErrorScope("validation");
     const module = dev.gpu.createShaderModule({ label: this.name, code: text });
-    // Messages come later than the call; the device keeps the first and the next read throws it.
-    module.getCompilationInfo().then(({ messages }) => {
-      const error = messages.find((m) => m.type === "error");
-      if (error) dev.explain(new UifaceError(compilerMessage(error, text, lines)));
-    });
     const layout = dev.gpu.createBindGroupLayout({ label: this.name, entries: this.layoutEntries });
     const pipeline = dev.gpu.createComputePipeline({
       label: this.name,
       layout: dev.gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: { module, entryPoint: "main" },
     });
+    // Messages come later than the call; the next read throws them. The compiler's has the line, WebGPU's only its own words.
+    const both = Promise.all([module.getCompilationInfo(), dev.gpu.popErrorScope()]);
+    dev.explain(
+      both.then(([{ messages }, invalid]) => {
+        const error = messages.find((m) => m.type === "error");
+        if (error) return new UifaceError(compilerMessage(error, text, lines));
+        return invalid ? new AdapterError(`WebGPU: ${this.file}: ${invalid.message}`) : undefined;
+      }),
+    );
     return { pipeline, layout, groups: new Map() };
   }
 

@@ -48,7 +48,10 @@ export class Node {
 
   /** Runs the rule once, then frees what it needed. */
   run(dy: Tensor): (Tensor | null)[] {
-    if (!this.rule) throw new UifaceError(`backward went through ${this.op} a second time: its saved tensors are freed after the first.`);
+    if (!this.rule)
+      throw new UifaceError(
+        `backward went through ${this.op} a second time: its saved tensors are freed after the first.`,
+      );
     const grads = this.rule(dy, this.targets.map(Boolean));
     this.free();
     return grads;
@@ -107,8 +110,10 @@ export function record(y: Tensor, parts: { inputs: readonly Tensor[]; saved?: re
  */
 export function backward(y: Tensor, dy?: Tensor): void {
   const root = targetOf(y.check());
-  if (!root) throw new UifaceError(`backward: nothing that made ${show(y)} wants a gradient. Call requiresGrad() on a leaf.`);
-  if (!dy && y.size !== 1) throw new ShapeError(`backward: y is ${show(y)}; give a dy of that shape, or reduce y to one number.`);
+  if (!root)
+    throw new UifaceError(`backward: nothing that made ${show(y)} wants a gradient. Call requiresGrad() on a leaf.`);
+  if (!dy && y.size !== 1)
+    throw new ShapeError(`backward: y is ${show(y)}; give a dy of that shape, or reduce y to one number.`);
   if (dy && !sameShape(dy.shape, y.shape)) throw new ShapeError(`backward: dy is ${show(dy)}, but y is ${show(y)}.`);
 
   const work = () => {

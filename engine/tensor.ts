@@ -146,7 +146,8 @@ Return it from that scope's function, or wrap it in keep().`);
    */
   rebase(storage: Storage, offset: number): void {
     this.check();
-    if (this.pins) throw new UifaceError(`rebase: ${this.name} ${show(this)} is part of a forward pass that was not run back.`);
+    if (this.pins)
+      throw new UifaceError(`rebase: ${this.name} ${show(this)} is part of a forward pass that was not run back.`);
     const before = this.storage;
     Object.assign(this, { storage: storage.retain(), offset });
     before.release();
@@ -174,7 +175,8 @@ export function show(x: Tensor | Shape): string {
 export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, i) => n === b[i]);
 
 /** The layout a tensor of this shape has if it may be channels-last: convolutions and their kin make their outputs so. */
-export const layoutFor = (shape: Shape): Layout => (shape.length >= 3 && shape[1]! % 4 === 0 ? "channels_last" : "plain");
+export const layoutFor = (shape: Shape): Layout =>
+  shape.length >= 3 && shape[1]! % 4 === 0 ? "channels_last" : "plain";
 
 /** A tensor whose contents are undefined until a kernel writes them. */
 export function empty(shape: Shape, dtype: DType = "f32", layout: Layout = "plain"): Tensor {
@@ -197,14 +199,28 @@ export function zeros(shape: Shape, dtype: DType = "f32", layout: Layout = "plai
 type Nested = readonly (number | Nested)[];
 
 /** From numbers: a flat array with a shape, or nested arrays that show it. */
-export function tensor(data: Data | Float64Array | Nested | number, shape?: Shape, dtype: DType = "f32", layout: Layout = "plain"): Tensor {
-  const flat = typeof data === "number" ? [data] : Array.isArray(data) ? (data.flat(Number.POSITIVE_INFINITY) as number[]) : (data as Data);
+export function tensor(
+  data: Data | Float64Array | Nested | number,
+  shape?: Shape,
+  dtype: DType = "f32",
+  layout: Layout = "plain",
+): Tensor {
+  const flat =
+    typeof data === "number"
+      ? [data]
+      : Array.isArray(data)
+        ? (data.flat(Number.POSITIVE_INFINITY) as number[])
+        : (data as Data);
   return empty(shape ?? nestedShape(data), dtype, layout).write(flat);
 }
 
 function nestedShape(data: unknown): number[] {
   const shape: number[] = [];
-  for (let level: unknown = data; typeof level === "object" && level !== null && "length" in level; level = (level as unknown[])[0]) {
+  for (
+    let level: unknown = data;
+    typeof level === "object" && level !== null && "length" in level;
+    level = (level as unknown[])[0]
+  ) {
     shape.push((level as unknown[]).length);
   }
   return shape;

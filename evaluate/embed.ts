@@ -1,6 +1,6 @@
 // Embeddings of a set of faces by a recogniser.
 
-import { type PixelSet, imageBatch } from "../data/pixels.js";
+import { imageBatch, type PixelSet } from "../data/pixels.js";
 import { scope } from "../engine/scope.js";
 import { noGrad } from "../engine/tape.js";
 import type { Backbone } from "../models/iresnet.js";
@@ -14,7 +14,11 @@ export interface EmbedOptions {
 }
 
 /** Unit embeddings of every image, (N, D) row-major. */
-export async function embed(backbone: Backbone, set: PixelSet, options: EmbedOptions = {}): Promise<{ rows: Float64Array; dim: number }> {
+export async function embed(
+  backbone: Backbone,
+  set: PixelSet,
+  options: EmbedOptions = {},
+): Promise<{ rows: Float64Array; dim: number }> {
   const { batch = 32, flip = false, onProgress } = options;
   const total = set.labels.length;
   let rows = new Float64Array(0);

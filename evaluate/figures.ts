@@ -32,14 +32,24 @@ export function curve(points: readonly Point[], options: CurveOptions): Promise<
       data: { values: points },
       mark: { type: "line", interpolate: "linear", strokeWidth: 1.6 },
       encoding: {
-        x: { field: "x", type: "quantitative", title: x, scale: { reverse: reverseX, nice: false }, axis: { grid: false } },
+        x: {
+          field: "x",
+          type: "quantitative",
+          title: x,
+          scale: { reverse: reverseX, nice: false },
+          axis: { grid: false },
+        },
         y: { field: "y", type: "quantitative", title: y, scale: { type: logY ? "log" : "linear", zero: false } },
         ...(many ? { color: { field: "series", type: "nominal", title: null } } : {}),
       },
     },
   ];
   if (rules.length) {
-    layers.push({ data: { values: rules }, mark: { type: "rule", strokeDash: [4, 4], color: "#888" }, encoding: { y: { field: "y", type: "quantitative" } } });
+    layers.push({
+      data: { values: rules },
+      mark: { type: "rule", strokeDash: [4, 4], color: "#888" },
+      encoding: { y: { field: "y", type: "quantitative" } },
+    });
     layers.push({
       data: { values: rules },
       mark: { type: "text", align: "left", x: 4, dy: -5, color: "#666" },
@@ -50,7 +60,10 @@ export function curve(points: readonly Point[], options: CurveOptions): Promise<
 }
 
 /** Bars, in the order given. */
-export function bars(rows: readonly { name: string; value: number }[], options: { title: string; value: string; width?: number }): Promise<string> {
+export function bars(
+  rows: readonly { name: string; value: number }[],
+  options: { title: string; value: string; width?: number },
+): Promise<string> {
   return draw({
     title: options.title,
     width: options.width ?? 420,
@@ -68,7 +81,12 @@ async function draw(spec: object): Promise<string> {
   const full = {
     $schema: "https://vega.github.io/schema/vega-lite/v6.json",
     background: "transparent",
-    config: { font, view: { stroke: null }, axis: { domainColor: "#aaa", tickColor: "#aaa", labelColor: "#444", titleColor: "#444", gridColor: "#e6e6e6" }, title: { anchor: "start", fontSize: 13, fontWeight: 600 } },
+    config: {
+      font,
+      view: { stroke: null },
+      axis: { domainColor: "#aaa", tickColor: "#aaa", labelColor: "#444", titleColor: "#444", gridColor: "#e6e6e6" },
+      title: { anchor: "start", fontSize: 13, fontWeight: 600 },
+    },
     ...spec,
   } as TopLevelSpec;
   return new View(parse(compile(full).spec), { renderer: "none" }).toSVG();

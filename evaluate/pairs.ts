@@ -23,7 +23,8 @@ export function makePairs(labels: ArrayLike<number>, count: number, seed: number
     for (let j = i + 1; j < labels.length; j++) if (labels[i] === labels[j]) positives.push([i, j]);
   }
   const half = Math.floor(count / 2);
-  if (positives.length < half) throw new RangeError(`${count} pairs need ${half} pairs of one person; the set has ${positives.length}.`);
+  if (positives.length < half)
+    throw new RangeError(`${count} pairs need ${half} pairs of one person; the set has ${positives.length}.`);
   const order = rng.permutation(positives.length);
   const pairs: Pairs = { a: new Uint32Array(2 * half), b: new Uint32Array(2 * half), same: new Uint8Array(2 * half) };
   for (let k = 0; k < half; k++) {

@@ -18,7 +18,10 @@ export function grid(images: readonly Uint8Array[], size: number, columns: numbe
     const top = Math.floor(i / columns) * (size + gap);
     for (let c = 0; c < 3; c++) {
       for (let y = 0; y < size; y++) {
-        planes.set(image.subarray(c * size * size + y * size, c * size * size + (y + 1) * size), c * width * height + (top + y) * width + left);
+        planes.set(
+          image.subarray(c * size * size + y * size, c * size * size + (y + 1) * size),
+          c * width * height + (top + y) * width + left,
+        );
       }
     }
   });
@@ -26,7 +29,8 @@ export function grid(images: readonly Uint8Array[], size: number, columns: numbe
 }
 
 /** The image `i` of a batch of (3, size, size) bytes. */
-export const nth = (batch: Uint8Array, i: number, size: number): Uint8Array => batch.subarray(i * 3 * size * size, (i + 1) * 3 * size * size);
+export const nth = (batch: Uint8Array, i: number, size: number): Uint8Array =>
+  batch.subarray(i * 3 * size * size, (i + 1) * 3 * size * size);
 
 /** A map of values in [0, 1] as colours from dark violet over orange to pale yellow (monotone in lightness), scaled up `times`. */
 export function heat(values: ArrayLike<number>, side: number, times = 1): Uint8Array {
@@ -66,7 +70,9 @@ export function enlarge(image: Uint8Array, size: number, times: number): Uint8Ar
   const out = new Uint8Array(3 * big * big);
   for (let c = 0; c < 3; c++) {
     for (let y = 0; y < big; y++) {
-      for (let x = 0; x < big; x++) out[c * big * big + y * big + x] = image[c * size * size + Math.floor(y / times) * size + Math.floor(x / times)]!;
+      for (let x = 0; x < big; x++)
+        out[c * big * big + y * big + x] =
+          image[c * size * size + Math.floor(y / times) * size + Math.floor(x / times)]!;
     }
   }
   return out;

@@ -4,12 +4,12 @@ import { Command, Option } from "commander";
 import { writeFolder } from "../data/folder.js";
 import { openDevice } from "../engine/device.js";
 import { UsageError } from "../engine/errors.js";
-import { readNpy } from "../engine/io/npy.js";
 import { toFloat32 } from "../engine/io/host.js";
+import { readNpy } from "../engine/io/npy.js";
 import { unit } from "../evaluate/embed.js";
-import { type Nets, openNets } from "./nets.js";
 import { newContexts } from "./contexts.js";
 import { type Contexts, generate } from "./generate.js";
+import { type Nets, openNets } from "./nets.js";
 
 interface SampleOptions {
   identities: number;
@@ -46,8 +46,15 @@ export function sampleCommand(): Command {
     .option("--step-th <t>", "steps below are guided by the identity in any case", number, 500)
     .option("--guidance <w>", "e = (1 + w) e_cond - w e_uncond", number, 1)
     .option("--max-cosine <c>", "largest similarity of two new identities", number, 0.4)
-    .addOption(new Option("--form <form>", "literal: as the official code computes it").choices(["cheap", "literal"]).default("cheap"))
-    .addHelpText("after", "\nExamples:\n  uiface sample --identities 100 --images 50 --out data/generated\n  uiface sample --contexts contexts.npy --images 16")
+    .addOption(
+      new Option("--form <form>", "literal: as the official code computes it")
+        .choices(["cheap", "literal"])
+        .default("cheap"),
+    )
+    .addHelpText(
+      "after",
+      "\nExamples:\n  uiface sample --identities 100 --images 50 --out data/generated\n  uiface sample --contexts contexts.npy --images 16",
+    )
     .action(sample);
 }
 

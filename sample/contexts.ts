@@ -2,6 +2,7 @@
 // sample faces without a context, embed them, keep in order those that differ enough from all kept so far.
 
 import type { PixelSet } from "../data/pixels.js";
+import { toBytes } from "../data/pixels.js";
 import { UsageError } from "../engine/errors.js";
 import { scope } from "../engine/scope.js";
 import { noGrad } from "../engine/tape.js";
@@ -10,7 +11,6 @@ import { embed } from "../evaluate/embed.js";
 import type { Backbone } from "../models/iresnet.js";
 import type { UNet } from "../models/unet.js";
 import type { VqGan } from "../models/vqgan.js";
-import { toBytes } from "../data/pixels.js";
 import { ddim } from "./ddim.js";
 import { type Contexts, decoded, noiseOf } from "./generate.js";
 import { ddimJumps, linear } from "./schedule.js";
@@ -31,7 +31,12 @@ export interface ContextOptions {
 const PATIENCE = 6;
 
 /** Samples new people: their contexts, and the image each came from. */
-export async function newContexts(unet: UNet, vqgan: VqGan, recogniser: Backbone, options: ContextOptions): Promise<{ contexts: Contexts; images: PixelSet }> {
+export async function newContexts(
+  unet: UNet,
+  vqgan: VqGan,
+  recogniser: Backbone,
+  options: ContextOptions,
+): Promise<{ contexts: Contexts; images: PixelSet }> {
   const { identities, seed, maxCosine = 0.4, batch = 16, ddimSteps = 50, latent = [3, 16, 16], onProgress } = options;
   const jumps = ddimJumps(linear().alphaBars, ddimSteps);
   const size = latent.reduce((a, b) => a * b, 1);
@@ -47,15 +52,23 @@ export async function newContexts(unet: UNet, vqgan: VqGan, recogniser: Backbone
       }),
     );
     const side = Math.sqrt(pixels.length / batch / 3);
-    const { rows, dim } = await embed(recogniser, { pixels, size: side, labels: new Uint32Array(batch), names: ["candidates"] });
+    const { rows, dim } = await embed(recogniser, {
+      pixels,
+      size: side,
+      labels: new Uint32Array(batch),
+      names: ["candidates"],
+    });
     for (let b = 0; b < batch && kept.length < identities; b++) {
       const row = rows.subarray(b * dim, (b + 1) * dim);
-      if (kept.every((k) => cosine(k.row, row) < maxCosine)) kept.push({ row, image: pixels.subarray(b * 3 * side * side, (b + 1) * 3 * side * side) });
+      if (kept.every((k) => cosine(k.row, row) < maxCosine))
+        kept.push({ row, image: pixels.subarray(b * 3 * side * side, (b + 1) * 3 * side * side) });
     }
     onProgress?.(kept.length, identities, tried + batch);
   }
   if (kept.length < identities) {
-    throw new UsageError(`Only ${kept.length} of ${identities} new identities differ by a cosine below ${maxCosine}; ${tried} were tried. Raise --max-cosine.`);
+    throw new UsageError(
+      `Only ${kept.length} of ${identities} new identities differ by a cosine below ${maxCosine}; ${tried} were tried. Raise --max-cosine.`,
+    );
   }
   const dim = kept[0]!.row.length;
   const bytes = kept[0]!.image.length;
@@ -66,7 +79,10 @@ export async function newContexts(unet: UNet, vqgan: VqGan, recogniser: Backbone
     pixels.set(image, i * bytes);
   });
   const names = kept.map((_, i) => String(i));
-  return { contexts: { rows, dim }, images: { pixels, size: Math.sqrt(bytes / 3), labels: Uint32Array.from(kept.keys()), names } };
+  return {
+    contexts: { rows, dim },
+    images: { pixels, size: Math.sqrt(bytes / 3), labels: Uint32Array.from(kept.keys()), names },
+  };
 }
 
 const cosine = (a: Float64Array, b: Float64Array): number => a.reduce((sum, v, i) => sum + v * b[i]!, 0);

@@ -38,11 +38,26 @@ export interface Generated {
 }
 
 /** The noise x_T of one image: it never depends on the batch, so that an image can be made again alone. */
-export const noiseOf = (seed: number, identity: number, k: number, size: number): Float32Array => random(seed, "noise", identity, k).normals(size);
+export const noiseOf = (seed: number, identity: number, k: number, size: number): Float32Array =>
+  random(seed, "noise", identity, k).normals(size);
 
 /** Samples `perIdentity` images of every context. */
-export async function generate(unet: UNet, vqgan: VqGan, contexts: Contexts, options: GenerateOptions): Promise<Generated> {
-  const { perIdentity, seed, batch = 16, ddimSteps = 50, latent = [3, 16, 16], onProgress, onStep, ...twoStageOptions } = options;
+export async function generate(
+  unet: UNet,
+  vqgan: VqGan,
+  contexts: Contexts,
+  options: GenerateOptions,
+): Promise<Generated> {
+  const {
+    perIdentity,
+    seed,
+    batch = 16,
+    ddimSteps = 50,
+    latent = [3, 16, 16],
+    onProgress,
+    onStep,
+    ...twoStageOptions
+  } = options;
   const identities = contexts.rows.length / contexts.dim;
   const total = identities * perIdentity;
   const jumps = ddimJumps(linear().alphaBars, ddimSteps);
@@ -64,7 +79,10 @@ export async function generate(unet: UNet, vqgan: VqGan, contexts: Contexts, opt
       });
       const x = tensor(noise, [images.length, ...latent]);
       const c = tensor(context, [images.length, contexts.dim]);
-      const result = await twoStage(unet, x, c, jumps, { ...twoStageOptions, ...(onStep && { onStep: (step) => onStep(step, images) }) });
+      const result = await twoStage(unet, x, c, jumps, {
+        ...twoStageOptions,
+        ...(onStep && { onStep: (step) => onStep(step, images) }),
+      });
       const bytes = toBytes(await decoded(vqgan, result.x));
       size = Math.sqrt(bytes.length / images.length / 3);
       if (!pixels.length) pixels = new Uint8Array((bytes.length / images.length) * total);

@@ -31,7 +31,10 @@ export function openNets(folder = shippedWeights()): Nets {
 
 function open<C, M extends Module>(folder: string, file: string, known: Record<string, C>, make: (config: C) => M): M {
   const path = join(folder, `${file}.safetensors`);
-  if (!existsSync(path)) throw new FileError(`${path} is missing.\nTrain it with \`uiface train ${file}\`, or name another folder with --weights.`);
+  if (!existsSync(path))
+    throw new FileError(
+      `${path} is missing.\nTrain it with \`uiface train ${file}\`, or name another folder with --weights.`,
+    );
   const weights = openSafetensors(path);
   const name = weights.metadata.get("net") ?? "tiny";
   const config = known[name];

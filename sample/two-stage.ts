@@ -80,10 +80,21 @@ interface Prediction {
  * @param context   (B, D), L2-normalised
  * @param jumps     noisy to clean, see ddimJumps
  */
-export const twoStage = (unet: UNet, x: Tensor, context: Tensor, jumps: readonly Jump[], options: TwoStageOptions = {}): Promise<TwoStageResult> =>
-  noGrad(() => walk(unet, x, context, jumps, options));
+export const twoStage = (
+  unet: UNet,
+  x: Tensor,
+  context: Tensor,
+  jumps: readonly Jump[],
+  options: TwoStageOptions = {},
+): Promise<TwoStageResult> => noGrad(() => walk(unet, x, context, jumps, options));
 
-async function walk(unet: UNet, x: Tensor, context: Tensor, jumps: readonly Jump[], options: TwoStageOptions): Promise<TwoStageResult> {
+async function walk(
+  unet: UNet,
+  x: Tensor,
+  context: Tensor,
+  jumps: readonly Jump[],
+  options: TwoStageOptions,
+): Promise<TwoStageResult> {
   const { onStep, form = "cheap", ...given } = options;
   const s: Settings = { threshold: 0.006, stepTh: 500, guidance: 1, injectSelf: true, injectCross: true, ...given };
   const [first, second] = form === "cheap" ? [cheapFirst, cheapSecond] : [literalFirst, literalSecond];
@@ -97,7 +108,8 @@ async function walk(unet: UNet, x: Tensor, context: Tensor, jumps: readonly Jump
   for (const [row, jump] of jumps.entries()) {
     const stage = jump.t >= s.stepTh ? 1 : 2;
     const [next, heat] = await scope(async () => {
-      const { eps, heat, rows } = stage === 1 ? first(unet, at, jump.t, context, switched, s) : second(unet, at, jump.t, context, s);
+      const { eps, heat, rows } =
+        stage === 1 ? first(unet, at, jump.t, context, switched, s) : second(unet, at, jump.t, context, s);
       unetRows += rows;
       const d = heat && before && ((await scope(() => meanAbsDifference(before!, heat)).read()) as Float32Array);
       d?.forEach((v, b) => {
@@ -119,7 +131,14 @@ async function walk(unet: UNet, x: Tensor, context: Tensor, jumps: readonly Jump
 }
 
 /** Stage 1, the official way: an unconditional pass for its self-attention, then a pass in which switched rows have their context. */
-function literalFirst(unet: UNet, x: Tensor, t: number, context: Tensor, switched: readonly boolean[], s: Settings): Prediction {
+function literalFirst(
+  unet: UNet,
+  x: Tensor,
+  t: number,
+  context: Tensor,
+  switched: readonly boolean[],
+  s: Settings,
+): Prediction {
   const empty = unet.run(x, t, null, { maps: true });
   const selfMaps = s.injectSelf ? empty.selfMaps : [];
   const own = unet.run(x, t, context, { conditionFlag: switched, selfMaps, heat: true });
@@ -135,7 +154,14 @@ function literalSecond(unet: UNet, x: Tensor, t: number, context: Tensor, s: Set
 }
 
 /** Stage 1 in one call: B unconditional rows, and behind them a conditional row for each that has switched. */
-function cheapFirst(unet: UNet, x: Tensor, t: number, context: Tensor, switched: readonly boolean[], s: Settings): Prediction {
+function cheapFirst(
+  unet: UNet,
+  x: Tensor,
+  t: number,
+  context: Tensor,
+  switched: readonly boolean[],
+  s: Settings,
+): Prediction {
   const B = x.dim(0);
   const early = [...switched.keys()].filter((b) => switched[b]);
   const source = [...Array(B).keys(), ...early]; // the image that each row of the call denoises

@@ -20,12 +20,12 @@ fn weight(o: u32, i: u32, size: u32, out_size: u32) -> f32 {
   return max(0.0, 1.0 - abs(source(o, size, out_size) - f32(i)));
 }
 
-/** Outputs [x, y) with every one that reads pixel i, and a few more, whose weight is 0. The border pixels have no limit outwards. */
+/** Outputs [x, y) with every one that reads pixel i, and a few more, whose weight is 0. */
 fn readers(i: u32, size: u32, out_size: u32) -> vec2u {
   let step = f32(out_size) / f32(size);
   let low = max(floor((f32(i) - 0.5) * step - 0.5), 0.0);
-  let high = ceil((f32(i) + 1.5) * step - 0.5) + 1.0;
-  return vec2u(select(u32(low), 0u, i == 0u), select(min(u32(high), out_size), out_size, i == size - 1u));
+  let high = ceil((f32(i) + 1.5) * step - 0.5) + 1.0;       // one more than needed: rounding must not lose a reader
+  return vec2u(u32(low), min(u32(high), out_size));
 }
 
 @compute @workgroup_size(64)

@@ -95,7 +95,14 @@ export function checkOp<A>(
               const dx = got.grads[key];
               if (!dx) throw new Error(`${label}: no gradient reached ${key}`);
               expect(again.grads[key], `${label}: the same bits twice, d${key}`).toEqual(dx);
-              compare(`${label}: d${key}`, at.map((i) => dx[i]!), values, c.allowedGrad ?? c.allowed ?? 1e-5, scale, at);
+              compare(
+                `${label}: d${key}`,
+                at.map((i) => dx[i]!),
+                values,
+                c.allowedGrad ?? c.allowed ?? 1e-5,
+                scale,
+                at,
+              );
             }
           }
         }
@@ -147,7 +154,9 @@ export function compare(
   }
   if (worst < 0) return;
   const index = at ? at[worst] : worst;
-  throw new Error(`${label}: element ${index} is ${got[worst]}, want ${want[worst]}; off by ${(error / scale).toExponential(2)} of ${scale}, allowed ${allowed}`);
+  throw new Error(
+    `${label}: element ${index} is ${got[worst]}, want ${want[worst]}; off by ${(error / scale).toExponential(2)} of ${scale}, allowed ${allowed}`,
+  );
 }
 
 /** The largest values, without spreading millions of arguments. */
@@ -165,8 +174,13 @@ function makeInputs<A>(name: string, c: OpCase<A>): Arrays {
   for (const [key, given] of Object.entries(c.inputs)) {
     const spec = specOf(given);
     const range = spec.range ?? c.range ?? [-1, 1];
-    arrays[key] = spec.values ? array(spec.shape, (i) => spec.values![i]!) : uniform(`${name} ${c.why} ${key}`, spec.shape, range);
-    if (spec.dtype && spec.dtype !== "f32") arrays[key].data.forEach((v, i, data) => { data[i] = Math.floor(v); });
+    arrays[key] = spec.values
+      ? array(spec.shape, (i) => spec.values![i]!)
+      : uniform(`${name} ${c.why} ${key}`, spec.shape, range);
+    if (spec.dtype && spec.dtype !== "f32")
+      arrays[key].data.forEach((v, i, data) => {
+        data[i] = Math.floor(v);
+      });
   }
   return arrays;
 }

@@ -12,9 +12,9 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { batchIndices, type PixelSet } from "../data/pixels.js";
-import { Adam, Ema } from "../engine/optim.js";
 import { add, mul } from "../engine/ops/binary.js";
 import { mse } from "../engine/ops/loss.js";
+import { Adam, Ema } from "../engine/optim.js";
 import { random } from "../engine/random.js";
 import { cosineRestarts, emaDecay } from "../engine/schedules.js";
 import { scope } from "../engine/scope.js";
@@ -85,15 +85,28 @@ export async function trainDiffusion(s: typeof diffusionDefaults, images?: Pixel
 /** The loss of one micro-batch, a pure function of the seed and its number. */
 function noiseLoss(unet: UNet, data: Latents, s: typeof diffusionDefaults, number: number): Tensor {
   const rng = random(s.seed, "diffusion", number);
-  const { x0, context } = latentBatch(data, batchIndices(data.count, s.batch, s.seed, number), rng.bernoulli(0.5, s.batch));
+  const { x0, context } = latentBatch(
+    data,
+    batchIndices(data.count, s.batch, s.seed, number),
+    rng.bernoulli(0.5, s.batch),
+  );
   const t = rng.integers(s.batch, 0, schedule.steps);
   const noise = tensor(rng.normals(x0.size), x0.shape);
   return mse(unet.forward(addNoise(x0, noise, t, schedule), t, context, { rng }), noise);
 }
 
 /** x_t: (B, C, h, w) with t one for each row. */
-export function addNoise(x0: Tensor, noise: Tensor, t: ArrayLike<number>, { sqrtAlphaBars, sqrtOneMinusAlphaBars }: Schedule): Tensor {
-  const rows = (values: Float32Array) => tensor(Float32Array.from(t, (i) => values[i]!), [t.length, 1, 1, 1]);
+export function addNoise(
+  x0: Tensor,
+  noise: Tensor,
+  t: ArrayLike<number>,
+  { sqrtAlphaBars, sqrtOneMinusAlphaBars }: Schedule,
+): Tensor {
+  const rows = (values: Float32Array) =>
+    tensor(
+      Float32Array.from(t, (i) => values[i]!),
+      [t.length, 1, 1, 1],
+    );
   return add(mul(x0, rows(sqrtAlphaBars)), mul(noise, rows(sqrtOneMinusAlphaBars)));
 }
 

@@ -25,7 +25,13 @@ export interface Latents {
 }
 
 /** Encodes a set; with `path`, from that file if it is there, and into it if not. */
-export async function encodeSet(set: PixelSet, vqgan: VqGan, recogniser: Backbone, path?: string, batch = 16): Promise<Latents> {
+export async function encodeSet(
+  set: PixelSet,
+  vqgan: VqGan,
+  recogniser: Backbone,
+  path?: string,
+  batch = 16,
+): Promise<Latents> {
   if (path && existsSync(path)) return readLatents(path, set.labels.length);
   const count = set.labels.length;
   let z = new Float32Array(0);
@@ -35,7 +41,13 @@ export async function encodeSet(set: PixelSet, vqgan: VqGan, recogniser: Backbon
       const indices = Array.from({ length: Math.min(batch, count - at) }, (_, i) => at + i);
       await scope(() =>
         noGrad(async () => {
-          const y = vqgan.encode(imageBatch(set, indices, indices.map(() => mirror)));
+          const y = vqgan.encode(
+            imageBatch(
+              set,
+              indices,
+              indices.map(() => mirror),
+            ),
+          );
           shape = y.shape.slice(1);
           if (!z.length) z = new Float32Array((2 * count * y.size) / indices.length);
           z.set((await y.read()) as Float32Array, ((mirror * count + at) * y.size) / indices.length);
@@ -57,7 +69,8 @@ export async function encodeSet(set: PixelSet, vqgan: VqGan, recogniser: Backbon
 function readLatents(path: string, count: number): Latents {
   const file = openSafetensors(path);
   const [z, contexts] = [file.read("z"), file.read("contexts")];
-  if (z.shape[1] !== count) throw new ShapeError(`${path} holds ${z.shape[1]} images, the data ${count}. Remove it, or name another --out.`);
+  if (z.shape[1] !== count)
+    throw new ShapeError(`${path} holds ${z.shape[1]} images, the data ${count}. Remove it, or name another --out.`);
   return {
     z: z.data as Float32Array,
     shape: z.shape.slice(2),
@@ -68,7 +81,11 @@ function readLatents(path: string, count: number): Latents {
 }
 
 /** Rows `indices` as tensors: latents (B, C, h, w), mirrored where `flip` says so, and contexts (B, D). */
-export function latentBatch(l: Latents, indices: ArrayLike<number>, flip: ArrayLike<number>): { x0: Tensor; context: Tensor } {
+export function latentBatch(
+  l: Latents,
+  indices: ArrayLike<number>,
+  flip: ArrayLike<number>,
+): { x0: Tensor; context: Tensor } {
   const size = l.shape.reduce((a, b) => a * b, 1);
   const B = indices.length;
   const z = new Float32Array(B * size);

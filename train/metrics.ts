@@ -1,8 +1,8 @@
 // The values a run logs. Those on the GPU are copied there into a list and read back together, so that no step waits for one.
 
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
-import { ShapeError, UifaceError } from "../engine/errors.js";
-import { writeAtomic } from "../engine/io/atomic.js";
+import { FileError, ShapeError, UifaceError } from "../engine/errors.js";
+import { explainWriteError, writeAtomic } from "../engine/io/atomic.js";
 import { keep } from "../engine/scope.js";
 import { empty, show, Tensor } from "../engine/tensor.js";
 
@@ -63,13 +63,22 @@ export class Metrics {
     const means = [...rows].map(
       ([step, row]): Row => ({ step, values: Object.fromEntries([...row].map(([name, list]) => [name, mean(list)])) }),
     );
-    if (means.length)
-      appendFileSync(this.path, means.map(({ step, values }) => `${JSON.stringify({ step, ...values })}\n`).join(""));
+    this.append(means.map(({ step, values }) => `${JSON.stringify({ step, ...values })}\n`).join(""));
     return means;
   }
 
   dispose(): void {
     this.list?.dispose();
+  }
+
+  private append(text: string): void {
+    try {
+      appendFileSync(this.path, text);
+    } catch (error) {
+      throw new FileError(explainWriteError(this.path, (error as NodeJS.ErrnoException).code ?? "unknown"), {
+        cause: error,
+      });
+    }
   }
 
   private copy(name: string, x: Tensor): number {
@@ -91,4 +100,13 @@ function stepOf(line: string): number {
   } catch {
     return Number.POSITIVE_INFINITY;
   }
+}
+
+/** The rows of a metrics.jsonl. */
+export function readMetrics(path: string): Row[] {
+  const lines = readFileSync(path, "utf8").split("\n");
+  return lines.filter(Boolean).map((line) => {
+    const { step, ...values } = JSON.parse(line) as { step: number } & Record<string, number>;
+    return { step, values };
+  });
 }

@@ -6,10 +6,10 @@
 //   uiface train recogniser --data data/uiface --net ir_50 --size 112 --batch 128
 // Its weights make the contexts of the diffusion model, and judge generated sets. Expect the loss to fall from about 15 to below 2.
 
-import { batchIndices, imageBatch, labelBatch } from "../data/pixels.js";
 import type { PixelSet } from "../data/pixels.js";
-import { SGD } from "../engine/optim.js";
+import { batchIndices, imageBatch, labelBatch } from "../data/pixels.js";
 import { crossEntropy } from "../engine/ops/cross_entropy.js";
+import { SGD } from "../engine/optim.js";
 import { random } from "../engine/random.js";
 import { multiStep } from "../engine/schedules.js";
 import { scope } from "../engine/scope.js";
@@ -48,7 +48,10 @@ export async function trainRecogniser(s: typeof recogniserDefaults, images?: Pix
   const set = images ?? (await openData(s));
   const backbone = backbones[s.net as keyof typeof backbones](s.dropout).init(s.seed) as Backbone;
   if (s.init) loadWeights(backbone, s.init);
-  const head: Head = new heads[s.head as keyof typeof heads](s.features, set.names.length, { margin: s.margin, scale: s.scale }).init(s.seed);
+  const head: Head = new heads[s.head as keyof typeof heads](s.features, set.names.length, {
+    margin: s.margin,
+    scale: s.scale,
+  }).init(s.seed);
   const sgd = new SGD([...backbone.parameters(), ...head.parameters()], { momentum: 0.9, weightDecay: s.weightDecay });
   const run = await openRun(s, { parts: { backbone, head, sgd } });
   const milestones = s.drops.map((part) => Math.round(part * s.steps));
@@ -59,7 +62,13 @@ export async function trainRecogniser(s: typeof recogniserDefaults, images?: Pix
       const indices = batchIndices(set.labels.length, s.batch, s.seed, step);
       const labels = labelBatch(set, indices);
       const features = backbone.forward(imageBatch(set, indices, rng.bernoulli(0.5, s.batch)), rng);
-      const loss = crossEntropy(head.forward(features, Array.from(indices, (i) => set.labels[i]!)), labels);
+      const loss = crossEntropy(
+        head.forward(
+          features,
+          Array.from(indices, (i) => set.labels[i]!),
+        ),
+        labels,
+      );
       run.log({ loss });
       backward(loss);
     });
@@ -69,7 +78,11 @@ export async function trainRecogniser(s: typeof recogniserDefaults, images?: Pix
     await run.endStep(step);
   }
   await run.finish();
-  await saveWeights(backbone, `${s.out}/recogniser.safetensors`, { net: s.net, size: String(s.size), features: String(s.features) });
+  await saveWeights(backbone, `${s.out}/recogniser.safetensors`, {
+    net: s.net,
+    size: String(s.size),
+    features: String(s.features),
+  });
   sgd.dispose();
   head.dispose();
   return backbone;

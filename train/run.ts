@@ -180,11 +180,15 @@ export class Run {
         ? `the ${Object.keys(bad.values).find((key) => !Number.isFinite(bad.values[key]))}`
         : reason!;
     const kept = reason ? await this.keepGood(good) : "The weights of this step may be spoilt already.";
+    const named = await device()
+      .reportNonfinite?.()
+      .catch((error: Error) => error.message.split("\n")[0]);
     this.close();
     const last = saves(this.s.out).at(-1);
     throw new TrainingStopped(`step ${(reason ? good : bad!.step).toLocaleString("en")}: ${name} is not finite. ${kept}
   last save  ${last?.path ?? "none"}
-Run the same command with a lower --lr to go on from there, or with DEBUG=nan to see the first kernel that makes such a value.`);
+${named ?? "With DEBUG=nan the first kernel that makes such a value is named."}
+Run the same command with a lower --lr to go on from there.`);
   }
 
   /** Saves the state before step `good`, unless something else in it, such as running statistics, is spoilt. */

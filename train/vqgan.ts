@@ -6,17 +6,17 @@
 //   uiface train vqgan --data data/faces --net vq-f4 --size 128 --batch 8
 // Expect an L1 of about 0.3 at first and below 0.06 after 2,000 steps of the small net (docs/results.md).
 
-import { type DataSettings, openData } from "./data.js";
 import { batchIndices, imageBatch } from "../data/pixels.js";
-import { Adam } from "../engine/optim.js";
 import { add } from "../engine/ops/binary.js";
 import { l1 } from "../engine/ops/loss.js";
+import { Adam } from "../engine/optim.js";
 import { random } from "../engine/random.js";
 import { cosine } from "../engine/schedules.js";
 import { scope } from "../engine/scope.js";
 import { backward } from "../engine/tape.js";
 import { vqgans } from "../models/configs.js";
 import { VqGan } from "../models/vqgan.js";
+import { type DataSettings, openData } from "./data.js";
 import { openRun } from "./run.js";
 import { loadWeights, saveWeights } from "./weights.js";
 

@@ -12,6 +12,11 @@ export function loadWeights(net: Module, path: string): ReadonlyMap<string, stri
 }
 
 /** Writes a net, or its averages, whole or not at all. `f16` halves the file and rounds to eleven bits. */
-export async function saveWeights(part: Pick<Part, "stateDict">, path: string, metadata: Record<string, string>, float: "f32" | "f16" = "f32"): Promise<void> {
+export async function saveWeights(
+  part: Pick<Part, "stateDict">,
+  path: string,
+  metadata: Record<string, string>,
+  float: "f32" | "f16" = "f32",
+): Promise<void> {
   writeSafetensors(path, await hostValues(part), { metadata, float });
 }

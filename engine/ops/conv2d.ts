@@ -8,9 +8,9 @@
 import { ShapeError } from "../errors.js";
 import { scope } from "../scope.js";
 import { record } from "../tape.js";
-import { empty, layoutFor, type Shape, show, type Tensor } from "../tensor.js";
+import { type Shape, show, type Tensor } from "../tensor.js";
 import { type ConvOptions, checkConv, correlate, sides, slide, spread } from "./convolution.js";
-import { ceil4, fitted } from "./fitted.js";
+import { ceil4, cutFrom, fitted } from "./fitted.js";
 import type { Conv } from "./gemm_plan.js";
 import { channelSums, linearChannels } from "./linear.js";
 
@@ -54,20 +54,14 @@ export function conv2d(x: Tensor, w: Tensor, bias?: Tensor, { stride = 1, paddin
   return scope(() => {
     const X = fitted(x, wideX, "channels_last");
     const K = fitted(w, wideW, "channels_last");
-    const Y = empty(wideY, "f32", "channels_last");
-    slide(g, { x: X, w: K, bias: bias && fitted(bias, [wideO], "plain"), y: Y });
-    const y = fitted(Y, shape, layoutFor(shape));
+    const widened = bias && fitted(bias, [wideO], "plain");
+    const y = cutFrom(wideY, shape, (y) => slide(g, { x: X, w: K, bias: widened, y }));
     const [xShape, wShape] = [x.shape, w.shape];
 
     return record(y, { inputs: bias ? [x, w, bias] : [x, w], saved: [X, K] }, (dy, needs) => {
       const D = fitted(dy, wideY, "channels_last");
-      const gradient = (shape: Shape, wide: Shape, make: (d: Tensor) => void): Tensor => {
-        const d = empty(wide, "f32", "channels_last");
-        make(d);
-        return fitted(d, shape, layoutFor(shape));
-      };
-      const dx = needs[0] ? gradient(xShape, wideX, (d) => spread(g, { x: D, w: K, y: d })) : null;
-      const dw = needs[1] ? gradient(wShape, wideW, (d) => correlate(g, { large: X, small: D, dw: d })) : null;
+      const dx = needs[0] ? cutFrom(wideX, xShape, (d) => spread(g, { x: D, w: K, y: d })) : null;
+      const dw = needs[1] ? cutFrom(wideW, wShape, (d) => correlate(g, { large: X, small: D, dw: d })) : null;
       return bias ? [dx, dw, needs[2] ? channelSums(D, O) : null] : [dx, dw];
     });
   });

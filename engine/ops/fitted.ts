@@ -2,7 +2,7 @@
 // through copies with zeros behind them. Inside ops and their rules only: nothing here is recorded.
 
 import { toLayout } from "../layout.js";
-import { empty, type Layout, type Shape, sameShape, type Tensor, zeros } from "../tensor.js";
+import { empty, type Layout, layoutFor, type Shape, sameShape, type Tensor, zeros } from "../tensor.js";
 import { copyBox, stridesOf } from "./strided.js";
 
 /** The next multiple of 4. */
@@ -19,4 +19,11 @@ export function fitted(x: Tensor, shape: Shape, layout: Layout): Tensor {
   const from = { tensor: x, first: 0, strides: stridesOf(x.shape, x.layout) };
   copyBox(box, layout, from, { tensor: y, first: 0, strides: stridesOf(shape, layout) });
   return y;
+}
+
+/** What `fill` writes into a channels_last tensor of shape `wide`, cut down to `shape`. */
+export function cutFrom(wide: Shape, shape: Shape, fill: (y: Tensor) => void): Tensor {
+  const y = empty(wide, "f32", "channels_last");
+  fill(y);
+  return fitted(y, shape, layoutFor(shape));
 }

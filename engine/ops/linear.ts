@@ -8,7 +8,7 @@ import { ShapeError } from "../errors.js";
 import { scope } from "../scope.js";
 import { record } from "../tape.js";
 import { empty, layoutFor, type Shape, sameShape, show, sizeOf, type Tensor } from "../tensor.js";
-import { ceil4, fitted } from "./fitted.js";
+import { ceil4, cutFrom, fitted } from "./fitted.js";
 import { gemm } from "./gemm.js";
 import { sumTo } from "./reduce.js";
 
@@ -38,10 +38,9 @@ export function linearChannels(x: Tensor, w: Tensor, bias?: Tensor): Tensor {
     const X = fitted(x, wide(C), "channels_last");
     const W = fitted(w.alias([O, C], "plain"), [cols, depth], "plain"); // with one pixel both layouts are the same memory
     const widened = bias && fitted(bias, [cols], "plain");
-    const Y = empty(wide(O), "f32", "channels_last");
     const g = { rows, cols, depth, a: along(depth), b: along(depth), out: along(cols) };
-    gemm(g, { a: X, b: W, bias: widened, out: Y });
-    const y = fitted(Y, [B, O, ...x.shape.slice(2)], layoutFor([B, O, 1]));
+    const shape = [B, O, ...x.shape.slice(2)];
+    const y = cutFrom(wide(O), shape, (out) => gemm(g, { a: X, b: W, bias: widened, out }));
 
     return record(y, { inputs: bias ? [x, w, bias] : [x, w], saved: [X, W] }, (dy, needs) => {
       const D = fitted(dy, wide(O), "channels_last");
@@ -55,10 +54,8 @@ export function linearChannels(x: Tensor, w: Tensor, bias?: Tensor): Tensor {
 /** dx = dy w. */
 function inputGradient(D: Tensor, W: Tensor, shape: Shape): Tensor {
   const [depth, cols] = W.shape as [number, number];
-  const DX = empty([D.dim(0), cols, ...shape.slice(2)], "f32", "channels_last");
-  const g = { rows: DX.size / cols, cols, depth, a: along(depth), b: across(cols), out: along(cols) };
-  gemm(g, { a: D, b: W, out: DX });
-  return fitted(DX, shape, layoutFor(shape));
+  const g = { rows: D.size / depth, cols, depth, a: along(depth), b: across(cols), out: along(cols) };
+  return cutFrom([D.dim(0), cols, ...shape.slice(2)], shape, (out) => gemm(g, { a: D, b: W, out }));
 }
 
 /** dw = dy^T x. */

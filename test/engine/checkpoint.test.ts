@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
@@ -114,6 +115,17 @@ test("why: two runs in one folder would overwrite each other's saves", () => {
   expect(readdirSync(folder)).toEqual([]);
 });
 
+/** A process that is dead but whose parent, a shell turned into sleep, does not wait for it. */
+function spawnZombie(): { parent: ChildProcess; pid: number } {
+  const file = join(folder, "pid");
+  const parent = spawn("sh", ["-c", `true & echo $! > "${file}"; exec sleep 30`]);
+  for (let tries = 0; tries < 100 && !existsSync(file); tries++) spawnSync("sleep", ["0.05"]);
+  spawnSync("sleep", ["0.1"]);
+  const pid = existsSync("/proc/self/stat") ? Number(readFileSync(file, "utf8")) : 0;
+  rmSync(file);
+  return { parent, pid };
+}
+
 test("why: the lock of a dead process must not stop a resumed run, that of another machine must", () => {
   const path = join(folder, ".lock");
   const write = (owner: object) => writeFileSync(path, JSON.stringify(owner));
@@ -124,6 +136,10 @@ test("why: the lock of a dead process must not stop a resumed run, that of anoth
   lockFolder(folder)();
   writeFileSync(path, '{"pid": 1'); // cut short
   lockFolder(folder)();
+  const zombie = spawnZombie();
+  write({ pid: zombie.pid, host, began: "" });
+  if (zombie.pid) lockFolder(folder)();
+  zombie.parent.kill("SIGKILL");
   expect(readdirSync(folder)).toEqual([]);
   write({ pid: 1, host: `not ${host}`, began: "" });
   expect(() => lockFolder(folder)).toThrow(`delete ${path}`);

@@ -63,7 +63,9 @@ test("size classes waste at most an eighth and are multiples of 256", () => {
 
 test("wrong names are refused with the right ones", () => {
   const x = zeros([4]);
-  expect(() => kernel("add").run({ a: x, x }, { n: 4 }, perElement(4))).toThrow(/missing {2}b, y[\s\S]*unknown {2}x[\s\S]*has a, b, y/);
+  expect(() => kernel("add").run({ a: x, x }, { n: 4 }, perElement(4))).toThrow(
+    /missing {2}b, y[\s\S]*unknown {2}x[\s\S]*has a, b, y/,
+  );
   expect(() => kernel("add").run({ a: x, b: x, y: x }, { m: 4 }, perElement(4))).toThrow(/The file has n\./);
 });
 
@@ -77,7 +79,9 @@ test("a binding past the adapter's limit names the tensor and the limit", () => 
   scope(() => {
     const big = empty([limit / 4 + 64]);
     const y = empty([4]);
-    expect(() => kernel("add").run({ a: big, b: y, y: zeros([4]) }, { n: 4 }, perElement(4))).toThrow(/maxStorageBufferBindingSize/);
+    expect(() => kernel("add").run({ a: big, b: y, y: zeros([4]) }, { n: 4 }, perElement(4))).toThrow(
+      /maxStorageBufferBindingSize/,
+    );
   });
   dev.pool.trim();
 });
@@ -85,7 +89,8 @@ test("a binding past the adapter's limit names the tensor and the limit", () => 
 test("a profile has a row for every dispatch", async () => {
   const x = zeros([4096]);
   const timeline = await dev.profile(() => {
-    for (let i = 0; i < 3; i++) kernel("add_into").run({ x: tensor(new Float32Array(4096), [4096]), y: x }, { n: 4096 }, perElement(4096));
+    for (let i = 0; i < 3; i++)
+      kernel("add_into").run({ x: tensor(new Float32Array(4096), [4096]), y: x }, { n: 4096 }, perElement(4096));
   });
   expect(timeline.map((t) => t.kernel)).toEqual(["add_into", "add_into", "add_into"]);
   for (const { ms } of timeline) expect(ms).toBeGreaterThan(0);

@@ -5,9 +5,12 @@ import * as engine from "../../engine/device.js";
 export * from "../../engine/device.js";
 
 let shared: engine.Device | undefined;
+let family: engine.Family;
 
 export async function openDevice(): Promise<engine.Device> {
-  shared ??= Object.assign(await engine.openDevice({ poison: true }), { close: () => {} });
+  if (shared) return shared;
+  shared = Object.assign(await engine.openDevice({ poison: true }), { close: () => {} });
+  family = shared.family;
   return shared;
 }
 
@@ -16,5 +19,6 @@ export async function settle(): Promise<void> {
   if (!shared) return;
   await shared.queue.idle().catch(() => {});
   await new Promise((resolve) => setImmediate(resolve));
-  Object.assign(shared, { failure: undefined, foldAfter: shared.limits.maxComputeWorkgroupsPerDimension });
+  const foldAfter = shared.limits.maxComputeWorkgroupsPerDimension;
+  Object.assign(shared, { failure: undefined, unexplained: undefined, inspect: undefined, foldAfter, family });
 }

@@ -164,6 +164,7 @@ function blank(text: string): string {
   out = out.replace(/\bfn\s+\w+\s*\([^{]*\{/g, (m) => `${wipe(m.slice(0, -1))}{`);
   for (const { index, 0: name } of [...out.matchAll(TEMPLATES)]) {
     const open = index + name.length - 1;
+    if (out[open] !== "<") continue; // inside a list that is blank already
     const end = closingAngle(out, open);
     out = out.slice(0, open) + wipe(out.slice(open, end + 1), "_") + out.slice(end + 1);
   }

@@ -30,13 +30,15 @@ interface Test {
 
 /** The clean run's limit for a test. */
 const CLEAN_MS = 60_000;
+/** A test file of more than this is left as soon as it has enough tests of the kernels at hand. */
+const LONG_MS = 15_000;
 /** Sets of constants whose compilation is tried first; an error in another shows in the test that compiles it. */
 const TRIED_SETS = 12;
 
 export class Runner {
   private readonly worker: WorkerProcess;
-  /** Tests that run kernels, by their file; absent until the file's clean run. */
-  private readonly known = new Map<TestFile, Test[]>();
+  /** What the clean run found of each file, and where in the list of all tests it stopped. */
+  private readonly known = new Map<TestFile, { tests: Test[]; next: number; ms: number }>();
   private readonly namedIn = new Map<string, Set<string>>();
   private changed: string | undefined;
 
@@ -65,8 +67,8 @@ export class Runner {
     let left = this.patienceMs;
     let tried = 0;
     for (const files of this.rings(affected)) {
-      await this.cleanRun(files);
-      const tests = files.flatMap((f) => this.known.get(f)!).filter((t) => affected.some((kernel) => kernel in t.kernels));
+      await this.cleanRun(files, affected);
+      const tests = files.flatMap((f) => this.known.get(f)!.tests).filter((t) => affected.some((kernel) => kernel in t.kernels));
       if (!tests.length) continue;
       if (this.isReplaced(mutant, affected)) return { mutant, fate: "replaced", by: "" };
       try {
@@ -122,23 +124,23 @@ export class Runner {
     return [[...near], [...far].filter((t) => !near.has(t))];
   }
 
-  /** Runs the files' tests as the shaders stand, those that were not run before. */
-  private async cleanRun(files: readonly TestFile[]): Promise<void> {
-    const fresh = files.filter((f) => !this.known.has(f));
-    if (!fresh.length) return;
-    await this.restore();
-    for (const file of fresh) {
-      const tests: Test[] = [];
-      for (const [index, { file: owner, name }] of (await this.worker.start()).entries()) {
+  /** Runs the files' tests as the shaders stand, those that were not run before and are needed. */
+  private async cleanRun(files: readonly TestFile[], kernels: readonly string[]): Promise<void> {
+    for (const file of files) {
+      const known = this.known.get(file) ?? { tests: [], next: 0, ms: 0 };
+      this.known.set(file, known);
+      const covers = () => kernels.every((k) => known.tests.filter((t) => k in t.kernels).length >= this.enough);
+      const all = await this.worker.start();
+      for (; known.next < all.length && !(known.ms > LONG_MS && covers()); known.next++) {
+        const { file: owner, name } = all[known.next]!;
         if (owner !== file.path) continue;
-        const reply = await this.worker.ask({ type: "test", index }, CLEAN_MS).catch(asReply);
-        const kernels = reply.kernels ?? {};
+        await this.restore();
+        const reply = await this.worker.ask({ type: "test", index: known.next }, CLEAN_MS).catch(asReply);
+        const { ms = 0, kernels = {} } = reply;
+        known.ms += ms;
         if (!reply.ok) this.log(`not used, fails without a change: ${name}: ${firstLine(reply.error)}`);
-        else if (Object.keys(kernels).length) tests.push({ index, name, ms: reply.ms ?? 0, kernels, kills: 0 });
+        else if (Object.keys(kernels).length) known.tests.push({ index: known.next, name, ms, kernels, kills: 0 });
       }
-      this.known.set(file, tests);
-      const seconds = tests.reduce((sum, t) => sum + t.ms, 0) / 1000;
-      this.log(`${file.source}: ${tests.length} tests run kernels, ${seconds.toFixed(1)} s`);
     }
   }
 
@@ -154,7 +156,7 @@ export class Runner {
     if (path === undefined) return;
     await this.put(path, this.shaders.texts.get(path)!, this.shaders.kernelsOf(path), 0);
     this.changed = undefined;
-    for (const tests of this.known.values()) for (const test of tests) test.kills = 0;
+    for (const { tests } of this.known.values()) for (const test of tests) test.kills = 0;
   }
 
   private async put(path: string, text: string, kernels: readonly string[], most = TRIED_SETS): Promise<Reply> {
@@ -169,7 +171,7 @@ export class Runner {
   }
 
   private constantsOf(kernel: string): Set<string> {
-    return new Set([...this.known.values()].flat().flatMap((t) => t.kernels[kernel] ?? []));
+    return new Set([...this.known.values()].flatMap((k) => k.tests).flatMap((t) => t.kernels[kernel] ?? []));
   }
 }
 

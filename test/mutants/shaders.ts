@@ -48,7 +48,7 @@ export class Shaders {
 
   /** The file that the header's slot names as the kernel's host. */
   hostOf(kernel: string): string | undefined {
-    return /\bHost {2}(\S+\.ts)/.exec(this.texts.get(`${kernel}.wgsl`) ?? "")?.[1];
+    return /\bHost +(\S+\.ts)/.exec(this.texts.get(`${kernel}.wgsl`) ?? "")?.[1];
   }
 
   private imports(file: string, into = new Set<string>()): Set<string> {

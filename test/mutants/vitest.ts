@@ -75,8 +75,9 @@ const nothing: Add = () => {};
 
 /** The variants of test and describe that the project uses. `each` numbers its cases instead of formatting their names. */
 const variants = (add: Add) => ({
-  each: (cases: readonly unknown[]) => (name: string, work: Work) =>
-    cases.forEach((c, i) => add(`${name} [${i}]`, () => work(...(Array.isArray(c) ? c : [c])))),
+  each: (cases: readonly unknown[]) => (name: string, work: Work) => {
+    for (const [i, c] of cases.entries()) add(`${name} [${i}]`, () => work(...(Array.isArray(c) ? c : [c])));
+  },
   skip: nothing,
   todo: nothing,
   skipIf: (condition: unknown) => (condition ? nothing : add),

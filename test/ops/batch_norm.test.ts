@@ -29,6 +29,15 @@ const cases: OpCase<BatchNormArgs>[] = [
     args: { training: false },
   },
   { why: "eval, plain, no weights", inputs: { x: [2, 6, 3, 3], ...running(6) }, args: { training: false } },
+  {
+    why: "eval with variances near eps",
+    inputs: {
+      ...affine([2, 8, 3, 3]),
+      ...running(8),
+      variance: { shape: [8], range: [1e-5, 1e-4], grad: false },
+    },
+    args: { training: false },
+  },
   { why: "eval of one value a channel", inputs: { ...affine([1, 12]), ...running(12) }, args: { training: false } },
 ];
 

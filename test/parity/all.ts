@@ -1,5 +1,13 @@
 // Every module that registers parity cases.
 
 import "./metrics.js";
-import "./optim.js";
 import "./schedules.js";
+import "./ops-elementwise.js";
+import "./ops-rows.js";
+import "./optim.js";
+import "./heads.js";
+import "./unet.js";
+import "./vqgan.js";
+import "./iresnet.js";
+import "./sampler.js";
+import "./train-small.js";

@@ -1,12 +1,12 @@
 // Optimisers, clipping and averaging against PyTorch's. Inputs follow from names, as the file's metadata says in words;
 // what it does not say (decays, betas) is fixed here to the values of the script that made the file.
 
-import { openDevice } from "../../engine/device.js";
 import { Adam, AdamW, clipGradNorm, Ema, SGD } from "../../engine/optim.js";
 import { backward } from "../../engine/tape.js";
 import { type Tensor, tensor } from "../../engine/tensor.js";
 import { type Golden, hashed, loadGolden, paramValue, relativeError } from "../golden.js";
 import { type ParityCase, parity } from "./cases.js";
+import { ensureDevice } from "./nets.js";
 
 const primitive = 1e-5;
 
@@ -32,9 +32,14 @@ parity("optim", async () => {
   ];
 });
 
+function free(optimizer: Adam | SGD, parameters: Tensor[]): void {
+  optimizer.dispose();
+  for (const p of parameters) p.dispose();
+}
+
 /** All updates of one optimiser; the error of its parameters. */
 async function trained(golden: Golden, name: string): Promise<number> {
-  const device = await openDevice();
+  await ensureDevice();
   const keys = ["w", "b"];
   const parameters = keys.map((key) => {
     const shape = golden.shape(`${name}/${key}`);
@@ -52,7 +57,7 @@ async function trained(golden: Golden, name: string): Promise<number> {
   });
   const errors: number[] = [];
   for (const p of parameters) errors.push(relativeError(await p.read(), golden.values(`${name}/${p.name}`)));
-  device.close();
+  free(optimizer, parameters);
   return Math.max(...errors);
 }
 
@@ -61,7 +66,7 @@ async function trained(golden: Golden, name: string): Promise<number> {
  * clipped ones times the ratio of the norms. An update with lr 1 from zero weights shows what clipping left.
  */
 async function clipped(golden: Golden): Promise<number> {
-  const device = await openDevice();
+  await ensureDevice();
   const want = { w: golden.values("clip/w"), b: golden.values("clip/b") };
   const norm = golden.values("clip/total_norm")[0]!;
   const maxNorm = Math.round(Math.hypot(...want.w, ...want.b) * 1e4) / 1e4;
@@ -78,7 +83,8 @@ async function clipped(golden: Golden): Promise<number> {
     return p;
   });
   const got = clipGradNorm(parameters, maxNorm);
-  new SGD(parameters).step({ lr: 1 });
+  const optimizer = new SGD(parameters);
+  optimizer.step({ lr: 1 });
   const errors = [relativeError(await got.read(), [norm])];
   for (const p of parameters)
     errors.push(
@@ -87,13 +93,13 @@ async function clipped(golden: Golden): Promise<number> {
         want[p.name as "w" | "b"],
       ),
     );
-  device.close();
+  free(optimizer, parameters);
   return Math.max(...errors);
 }
 
 /** Ten changes of the parameters, each followed by an update of the average. */
 async function averaged(golden: Golden): Promise<number> {
-  const device = await openDevice();
+  await ensureDevice();
   const names = golden.names(/^ema\/(?!decay)/).map((name) => name.slice("ema/".length));
   const parameters = names.map((name) => {
     const shape = golden.shape(`ema/${name}`);
@@ -110,6 +116,7 @@ async function averaged(golden: Golden): Promise<number> {
   const errors: number[] = [];
   for (const [name, average] of ema.stateDict())
     errors.push(relativeError(await average.read(), golden.values(`ema/${name}`)));
-  device.close();
+  ema.dispose();
+  free(undefined, parameters);
   return Math.max(...errors);
 }

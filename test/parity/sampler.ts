@@ -1,7 +1,7 @@
 // The samplers against the authors' ones, step by step: two-stage in both forms, ancestral with guidance.
 
-import { noGrad } from "../../engine/tape.js";
 import { scope } from "../../engine/scope.js";
+import { noGrad } from "../../engine/tape.js";
 import { type Tensor, tensor } from "../../engine/tensor.js";
 import { UNet, type UNetConfig } from "../../models/unet.js";
 import { ddpm, guided } from "../../sample/ddpm.js";
@@ -10,8 +10,6 @@ import { twoStage } from "../../sample/two-stage.js";
 import { type Golden, loadGolden, normal, relativeError } from "../golden.js";
 import { type ParityCase, parity } from "./cases.js";
 import { goldenNet, once, WHOLE } from "./nets.js";
-
-
 
 /** One entry of the metadata's `cases`. */
 interface Case {
@@ -33,7 +31,12 @@ interface Trace {
 }
 
 const unetOf = (golden: Golden): Promise<UNet> =>
-  goldenNet(`unet ${golden.tag} ${golden.meta("config")}`, golden, "", () => new UNet(golden.json<UNetConfig>("config")));
+  goldenNet(
+    `unet ${golden.tag} ${golden.meta("config")}`,
+    golden,
+    "",
+    () => new UNet(golden.json<UNetConfig>("config")),
+  );
 
 async function trace(golden: Golden, c: Case, form: "cheap" | "literal"): Promise<Trace> {
   const unet = await unetOf(golden);
@@ -110,16 +113,21 @@ async function ancestral(golden: Golden, guidance: number, listed: Set<number>):
 
 parity("ddpm_small", async () => {
   const golden = loadGolden("ddpm_small");
-  const names = golden.names(/^guidance_/).map((name) => /^guidance_([\d.]+)\/x_after\/(\d+)$/.exec(name)).filter((m) => m !== null);
+  const names = golden
+    .names(/^guidance_/)
+    .map((name) => /^guidance_([\d.]+)\/x_after\/(\d+)$/.exec(name))
+    .filter((m) => m !== null);
   const guidances = [...new Set(names.map((m) => m[1]!))];
   return guidances.flatMap((g) => {
     const steps = names.filter((m) => m[1] === g).map((m) => Number(m[2]));
     const run = once(() => ancestral(golden, Number(g), new Set(steps)));
-    return steps.map((t): ParityCase => ({
-      file: "ddpm_small",
-      case: `guidance_${g}/x_after/${t}`,
-      allowed: WHOLE,
-      run: async () => relativeError((await run()).get(t)!, golden.values(`guidance_${g}/x_after/${t}`)),
-    }));
+    return steps.map(
+      (t): ParityCase => ({
+        file: "ddpm_small",
+        case: `guidance_${g}/x_after/${t}`,
+        allowed: WHOLE,
+        run: async () => relativeError((await run()).get(t)!, golden.values(`guidance_${g}/x_after/${t}`)),
+      }),
+    );
   });
 });

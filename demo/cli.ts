@@ -1,0 +1,118 @@
+// `uiface demo`, the command behind `npm start`.
+
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { Command } from "commander";
+import { encodePng } from "../data/folder.js";
+import type { PixelSet } from "../data/pixels.js";
+import { describe } from "../engine/adapter.js";
+import { openDevice } from "../engine/device.js";
+import { UsageError } from "../engine/errors.js";
+import { writeAtomic } from "../engine/io/atomic.js";
+import { lockFolder } from "../engine/lock.js";
+import { enlarge, grid, nth, type Picture } from "../evaluate/pictures.js";
+import { type DemoImages, fullDemo, runDemo, smokeDemo } from "./demo.js";
+import { explainStep } from "./explain.js";
+import { type DemoResult, type Pictures, reportHtml } from "./report.js";
+
+interface DemoOptions {
+  out: string;
+  seed: string;
+  smoke?: boolean;
+  explain?: boolean;
+  json?: boolean;
+}
+
+export function demoCommand(): Command {
+  return new Command("demo")
+    .description(
+      "The whole method in miniature: train on, generate people, train a recogniser on them, verify it, write a report.",
+    )
+    .option("--out <folder>", "where everything goes", "runs/demo")
+    .option("--seed <n>", "of everything random", "0")
+    .option("--smoke", "everything as small as possible: a test of the chain, not of its results")
+    .option("--explain", "print one sampler step as a tree of blocks, operations and kernels, and end")
+    .option("--json", "print the results as one JSON object")
+    .addHelpText("after", "\nExamples:\n  npm start\n  npm start -- --explain\n  npm start -- --smoke --out /tmp/demo")
+    .action(demo);
+}
+
+async function demo(options: DemoOptions): Promise<void> {
+  const seed = Number(options.seed);
+  if (!Number.isSafeInteger(seed)) throw new UsageError(`--seed takes a whole number, not "${options.seed}".`);
+  const dev = await openDevice();
+  console.error(`adapter  ${describe(dev.info)} (${dev.kind})`);
+  if (options.explain) {
+    console.log(await explainStep(dev));
+    dev.close();
+    return;
+  }
+  const { out } = options;
+  mkdirSync(out, { recursive: true });
+  const release = lockFolder(out);
+  clean(out);
+  const { result, images } = await runDemo(dev, {
+    ...(options.smoke ? smokeDemo : fullDemo),
+    out,
+    seed,
+    smoke: options.smoke ?? false,
+  });
+  const page = await writeReport(out, result, images);
+  release();
+  dev.close();
+  if (options.json) console.log(JSON.stringify(result));
+  else console.log(summary(result, out, page));
+}
+
+/** A demo begins anew: what an earlier one trained in this folder would otherwise be taken for the end of this one. */
+function clean(out: string): void {
+  for (const part of ["diffusion", "recogniser", "faces"]) rmSync(join(out, part), { recursive: true, force: true });
+}
+
+async function writeReport(out: string, result: DemoResult, images: DemoImages): Promise<string> {
+  const shown = first(images.generated, Math.min(8, result.identities), Math.min(8, result.perIdentity));
+  const pictures: Pictures = {
+    faces: await png(
+      grid(
+        shown.map((image) => enlarge(image, 64, 2)),
+        128,
+        Math.min(8, result.perIdentity),
+      ),
+    ),
+    contexts: await png(grid(all(images.contexts).slice(0, 16), 64, 8)),
+    drawn: await png(grid(all(images.drawn).slice(0, 32), 64, 8)),
+    steps: await png(
+      grid([...images.strip.map((s) => s.image), ...images.strip.map((s) => s.look)], 64, images.strip.length),
+    ),
+  };
+  for (const [name, bytes] of Object.entries(pictures)) writeAtomic(join(out, `${name}.png`), bytes);
+  writeAtomic(join(out, "report.json"), new TextEncoder().encode(`${JSON.stringify(result, null, 2)}\n`));
+  const page = join(out, "report.html");
+  writeAtomic(page, new TextEncoder().encode(await reportHtml(result, pictures)));
+  return page;
+}
+
+const png = ({ planes, width, height }: Picture): Promise<Buffer> => encodePng(planes, width, height);
+const all = (set: PixelSet): Uint8Array[] => Array.from(set.labels.keys(), (i) => nth(set.pixels, i, set.size));
+
+/** The first `columns` images of the first `rows` identities. */
+function first(set: PixelSet, rows: number, columns: number): Uint8Array[] {
+  const images: Uint8Array[] = [];
+  for (let id = 0; id < rows; id++) {
+    const mine = [...set.labels.keys()].filter((i) => set.labels[i] === id).slice(0, columns);
+    images.push(...mine.map((i) => nth(set.pixels, i, set.size)));
+  }
+  return images;
+}
+
+function summary(r: DemoResult, out: string, page: string): string {
+  const { accuracy: a } = r;
+  const seconds = r.stages.reduce((sum, s) => sum + s.seconds, 0);
+  return `
+${r.identities * r.perIdentity} images of ${r.identities} people who do not exist, in ${(seconds / 60).toFixed(1)} minutes.
+A recogniser trained on them alone: ${(100 * a.generated).toFixed(1)} % on ${a.pairs} pairs of unseen people (chance 50 %; trained on drawn people ${(100 * a.drawn).toFixed(1)} %).
+
+report   ${page}
+images   ${join(out, "faces")}
+next     npm run -s uiface -- sample --identities 4 --images 8 --seed 1`;
+}

@@ -1,0 +1,310 @@
+// The whole method in miniature, as `npm start` runs it: from the shipped weights to a recogniser that has seen only generated people.
+//
+//   draw        people for training, and others whom no net has seen
+//   diffusion   the latent diffusion model trains on, from the shipped weights
+//   contexts    new identities: unconditional samples that differ enough
+//   sample      the two-stage sampler makes images of each
+//   recogniser  a small net learns from the generated images alone
+//   verify      ten-fold, on pairs of the unseen people; beside it a recogniser that was trained on drawn people
+
+import { join } from "node:path";
+import { writeFolder } from "../data/folder.js";
+import { openImages } from "../data/open.js";
+import { type PixelSet, toBytes } from "../data/pixels.js";
+import { describe } from "../engine/adapter.js";
+import type { Device } from "../engine/device.js";
+import { add, mul } from "../engine/ops/binary.js";
+import { gatherRows } from "../engine/ops/gather_rows.js";
+import { scope } from "../engine/scope.js";
+import type { Tensor } from "../engine/tensor.js";
+import { tensor } from "../engine/tensor.js";
+import { embed } from "../evaluate/embed.js";
+import { makePairs, type Pairs } from "../evaluate/pairs.js";
+import { heat } from "../evaluate/pictures.js";
+import { type Verification, verify } from "../evaluate/verification.js";
+import type { Backbone } from "../models/iresnet.js";
+import { progress } from "../sample/cli.js";
+import { newContexts } from "../sample/contexts.js";
+import { type Contexts, decoded, type Generated, generate } from "../sample/generate.js";
+import { type Nets, openNets, shippedWeights } from "../sample/nets.js";
+import { ddimJumps, linear } from "../sample/schedule.js";
+import type { TwoStageStep } from "../sample/two-stage.js";
+import { diffusionDefaults, trainDiffusion } from "../train/diffusion.js";
+import { readMetrics } from "../train/metrics.js";
+import { recogniserDefaults, trainRecogniser } from "../train/recogniser.js";
+import type { DemoResult } from "./report.js";
+
+export interface DemoSettings {
+  out: string;
+  seed: number;
+  smoke: boolean;
+  /** Drawn people to train the diffusion model on with, and those that verify. */
+  train: string;
+  unseen: string;
+  diffusionSteps: number;
+  identities: number;
+  perIdentity: number;
+  ddimSteps: number;
+  recogniserSteps: number;
+  pairs: number;
+  threshold: number;
+  stepTh: number;
+}
+
+/** About six minutes on two cores in software. */
+export const fullDemo = {
+  train: "drawn:48x4",
+  unseen: "drawn:24x8+100000",
+  diffusionSteps: 60,
+  identities: 12,
+  perIdentity: 8,
+  ddimSteps: 50,
+  recogniserSteps: 120,
+  pairs: 1200,
+  threshold: 0.006,
+  stepTh: 500,
+};
+
+/** Every stage, as small as it can be and still be the real thing. */
+export const smokeDemo: typeof fullDemo = {
+  ...fullDemo,
+  train: "drawn:4x2",
+  unseen: "drawn:4x3+100000",
+  diffusionSteps: 3,
+  identities: 2,
+  perIdentity: 2,
+  ddimSteps: 10,
+  recogniserSteps: 4,
+  pairs: 20,
+};
+
+/** What the demo leaves for the report's pictures. */
+export interface DemoImages {
+  generated: PixelSet;
+  contexts: PixelSet;
+  drawn: PixelSet;
+  /** The clean image the net expects, and where it looks, at some steps of the first image. */
+  strip: { t: number; image: Uint8Array; look: Uint8Array }[];
+}
+
+const SIZE = 64;
+/** Steps shown in the strip, as parts of the walk. */
+const SHOWN = [0, 0.1, 0.2, 0.32, 0.44, 0.56, 0.7, 0.85, 0.999];
+
+export async function runDemo(dev: Device, s: DemoSettings): Promise<{ result: DemoResult; images: DemoImages }> {
+  const stages: DemoResult["stages"] = [];
+  const stage = async <T>(name: string, note: string, work: () => Promise<T>): Promise<T> => {
+    console.error(`\n${name}: ${note}`);
+    const started = performance.now();
+    const value = await work();
+    await dev.queue.idle();
+    stages.push({ name, note, seconds: (performance.now() - started) / 1000 });
+    return value;
+  };
+
+  const drawn = await stage("draw", `${s.train} to train with, ${s.unseen} to verify on`, () => drawBoth(s));
+  await stage("diffusion", `${s.diffusionSteps} steps on top of the shipped weights`, () => trainOn(s, drawn.train));
+  const nets = openNets();
+  nets.unet.load(await averaged(s));
+  const made = await stage("contexts", `${s.identities} new identities`, () => contextsOf(nets, s));
+  const sampled = await stage("sample", `${s.perIdentity} images of each, two stages, ${s.ddimSteps} steps`, () =>
+    sample(nets, made.contexts, s),
+  );
+  await writeFolder(join(s.out, "faces"), sampled.generated.set);
+  const recogniser = await stage(
+    "recogniser",
+    `${s.recogniserSteps} steps on ${sampled.generated.set.labels.length} generated images`,
+    () => learn(s, sampled.generated.set),
+  );
+  const judged = await stage("verify", `${s.pairs} pairs of people whom no net has seen`, () =>
+    judge(s, drawn.unseen, recogniser, nets.recogniser),
+  );
+  const cosine = await stage("consistency", "cosines of the images to their contexts", () =>
+    cosines(nets.recogniser, made.contexts, sampled.generated.set, s),
+  );
+
+  const result: DemoResult = {
+    date: new Date().toISOString(),
+    adapter: describe(dev.info),
+    kind: dev.kind,
+    seed: s.seed,
+    smoke: s.smoke,
+    stages,
+    diffusion: losses(join(s.out, "diffusion")),
+    recogniser: losses(join(s.out, "recogniser")),
+    identities: s.identities,
+    perIdentity: s.perIdentity,
+    threshold: s.threshold,
+    stepTh: s.stepTh,
+    distances: sampled.distances,
+    conditionedFrom: sampled.generated.conditionedFrom,
+    accuracy: {
+      chance: 0.5,
+      pairs: s.pairs,
+      generated: judged.own.accuracy,
+      generatedStd: judged.own.std,
+      drawn: judged.drawn.accuracy,
+      drawnStd: judged.drawn.std,
+    },
+    cosine,
+  };
+  return {
+    result,
+    images: { generated: sampled.generated.set, contexts: made.images, drawn: drawn.train, strip: sampled.strip },
+  };
+}
+
+const report = (what: string) => {
+  const started = performance.now();
+  return (done: number, total: number) => progress(what, done, total, started);
+};
+
+async function drawBoth(s: DemoSettings) {
+  const train = await openImages(s.train, { size: SIZE, onProgress: report("drawing") });
+  const unseen = await openImages(s.unseen, { size: SIZE, onProgress: report("drawing") });
+  return { train, unseen };
+}
+
+/** The shipped model trains on; the averaged weights lie in <out>/diffusion afterwards. */
+async function trainOn(s: DemoSettings, images: PixelSet): Promise<void> {
+  const weights = shippedWeights();
+  const unet = await trainDiffusion(
+    {
+      ...diffusionDefaults,
+      init: join(weights, "diffusion.safetensors"),
+      vqgan: join(weights, "vqgan.safetensors"),
+      recogniser: join(weights, "recogniser.safetensors"),
+      batch: s.smoke ? 4 : 16,
+      lr: 1e-4,
+      steps: s.diffusionSteps,
+      saveEvery: 0,
+      seed: s.seed,
+      out: join(s.out, "diffusion"),
+    },
+    images,
+  );
+  unet.dispose();
+}
+
+async function averaged(s: DemoSettings) {
+  const { openSafetensors } = await import("../engine/io/safetensors.js");
+  return openSafetensors(join(s.out, "diffusion", "diffusion.safetensors"));
+}
+
+function contextsOf({ unet, vqgan, recogniser }: Nets, s: DemoSettings) {
+  const onProgress = report("identities");
+  return newContexts(unet, vqgan, recogniser, {
+    identities: s.identities,
+    seed: s.seed,
+    batch: s.smoke ? 4 : 16,
+    ddimSteps: s.ddimSteps,
+    maxCosine: s.smoke ? 1.1 : 0.4,
+    onProgress: (kept, wanted) => onProgress(kept, wanted),
+  });
+}
+
+interface Sampled {
+  generated: Generated;
+  distances: DemoResult["distances"];
+  strip: DemoImages["strip"];
+}
+
+async function sample(nets: Nets, contexts: Contexts, s: DemoSettings): Promise<Sampled> {
+  const distances: DemoResult["distances"] = [];
+  const strip: DemoImages["strip"] = [];
+  const jumps = ddimJumps(linear().alphaBars, s.ddimSteps);
+  const shown = new Set(SHOWN.map((part) => Math.floor(part * jumps.length)));
+  const generated = await generate(nets.unet, nets.vqgan, contexts, {
+    perIdentity: s.perIdentity,
+    seed: s.seed,
+    ddimSteps: s.ddimSteps,
+    threshold: s.threshold,
+    stepTh: s.stepTh,
+    onProgress: report("sampling"),
+    onStep: async (step, images) => {
+      step.d?.forEach((d, b) => {
+        distances.push({ t: step.t, image: images[b]!, d });
+      });
+      if (images[0] === 0 && shown.has(step.row))
+        strip.push(await lookAt(nets, contexts, step, jumps[step.row]!.aNext));
+    },
+  });
+  return { generated, distances, strip };
+}
+
+/** The first image at one step: the clean latent behind x and eps, decoded, and where a plain conditional pass looks. */
+async function lookAt(
+  nets: Nets,
+  contexts: Contexts,
+  step: TwoStageStep,
+  aNext: number,
+): Promise<DemoImages["strip"][number]> {
+  return scope(async () => {
+    const [x, eps] = [gatherRows(step.x, [0]), gatherRows(step.eps, [0])];
+    const x0: Tensor = mul(add(x, mul(eps, -Math.sqrt(1 - aNext))), 1 / Math.sqrt(aNext));
+    const image = toBytes(await decoded(nets.vqgan, x0));
+    const context = tensor(contexts.rows.subarray(0, contexts.dim), [1, contexts.dim]);
+    const { heat: look } = nets.unet.run(x, step.t, context, { heat: true });
+    return { t: step.t, image, look: heat((await look!.read()) as Float32Array, 32, 2) };
+  });
+}
+
+const learn = (s: DemoSettings, set: PixelSet): Promise<Backbone> =>
+  trainRecogniser(
+    {
+      ...recogniserDefaults,
+      batch: s.smoke ? 4 : 48,
+      lr: 0.05,
+      steps: s.recogniserSteps,
+      saveEvery: 0,
+      seed: s.seed,
+      out: join(s.out, "recogniser"),
+    },
+    set,
+  );
+
+async function judge(
+  s: DemoSettings,
+  unseen: PixelSet,
+  own: Backbone,
+  drawn: Backbone,
+): Promise<{ own: Verification; drawn: Verification }> {
+  const pairs = makePairs(unseen.labels, s.pairs, s.seed);
+  return { own: await verification(own, unseen, pairs), drawn: await verification(drawn, unseen, pairs) };
+}
+
+/** Ten-fold verification of a recogniser on pairs of a set. */
+export async function verification(backbone: Backbone, set: PixelSet, { a, b, same }: Pairs): Promise<Verification> {
+  const { rows, dim } = await embed(backbone, set, { flip: true });
+  const pick = (indices: Uint32Array) => {
+    const out = new Float64Array(indices.length * dim);
+    indices.forEach((i, k) => {
+      out.set(rows.subarray(i * dim, (i + 1) * dim), k * dim);
+    });
+    return out;
+  };
+  return verify(pick(a), pick(b), same);
+}
+
+async function cosines(
+  recogniser: Backbone,
+  contexts: Contexts,
+  set: PixelSet,
+  s: DemoSettings,
+): Promise<DemoResult["cosine"]> {
+  const { rows, dim } = await embed(recogniser, set);
+  const dot = (image: number, identity: number) => {
+    let sum = 0;
+    for (let j = 0; j < dim; j++) sum += rows[image * dim + j]! * contexts.rows[identity * dim + j]!;
+    return sum;
+  };
+  let [own, other] = [0, 0];
+  for (let i = 0; i < set.labels.length; i++) {
+    own += dot(i, set.labels[i]!);
+    other += dot(i, (set.labels[i]! + 1) % s.identities);
+  }
+  return { own: own / set.labels.length, other: other / set.labels.length };
+}
+
+const losses = (run: string): { step: number; loss: number }[] =>
+  readMetrics(join(run, "metrics.jsonl")).map(({ step, values }) => ({ step, loss: values.loss! }));

@@ -1,0 +1,300 @@
+// Multi-head attention over token sequences (B, C, L); head h is the slice of D = C / heads channels from h D on.
+//
+//   A = scale q k^T     P = softmax(A)     y = P v              per item and head: q, y (Lq, D), k, v (Lk, D), A, P (Lq, Lk)
+//   dv = P^T dy         dP = dy v^T        dA = P (dP - sum over keys of dP P)        dq = scale dA k     dk = scale dA^T q
+//
+// In channels_last memory a head is a slice of a matrix's columns: no transpose or copy is made. Logits and probabilities
+// live only between their kernels: backward makes them again from q and k. What exists of them at once is a strip of the
+// batch. Keys whose number is no multiple of 4 get zeros behind them, whose logits are pushed down to probability 0.
+
+import { device } from "../device.js";
+import { ShapeError, UifaceError } from "../errors.js";
+import { toLayout } from "../layout.js";
+import { scope } from "../scope.js";
+import { kernel } from "../shader.js";
+import { noGrad, record } from "../tape.js";
+import { empty, emptyLike, type Shape, show, type Tensor, tensor } from "../tensor.js";
+import { embedding } from "./embedding.js";
+import { ceil4, fitted } from "./fitted.js";
+import { gemm } from "./gemm.js";
+import type { Operand } from "./gemm_plan.js";
+import { runRows, unitsOf } from "./rows.js";
+
+const blendLogits = kernel("attention_blend"); // source, s -> x (in place)
+const nearest = kernel("nearest_code"); //        z, codebook -> index
+
+export interface LogitOptions {
+  heads: number;
+  /** A factor on q k^T; D^(-1/2) in the usual form. */
+  scale: number;
+}
+
+export interface AttentionOptions extends LogitOptions {
+  /** u32 (B): item b takes q and k of item source[b]. No gradient. */
+  source?: Tensor;
+  /** With `source`: item b keeps its q and k; each query's logits A are multiplied by (1 + std A[source[b]] / std A) / 2. */
+  blend?: boolean;
+  /** Most bytes of logits at a time; by default, and at most, what the adapter can bind. */
+  stripBytes?: number;
+}
+
+/**
+ * softmax(scale q k^T) v.
+ *
+ * @param q     (B, C, Lq)
+ * @param k     (B, C, Lk)
+ * @param v     (B, C, Lk)
+ * @returns     (B, C, Lq), channels_last
+ * @throws      ShapeError if shapes differ, or a head has a number of channels that is no multiple of 4
+ */
+export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
+  const { heads, scale, source, blend = false, stripBytes } = options;
+  const sizes = sizesOf("attention", q, k, heads);
+  checkValues("attention", sizes, v);
+  const rows = source && checkSource(source, sizes.B);
+  return scope(() => {
+    const [Q, K, V] = [toLayout(q, "channels_last"), keysOf(k, sizes), keysOf(v, sizes)];
+    const mask = maskOf(sizes);
+    const y = empty(q.shape, "f32", "channels_last");
+    const other = rows && { rows, q: itemsOf(Q, rows), k: itemsOf(K, rows) };
+    for (const strip of strips(sizes, stripBytes)) {
+      scope(() => {
+        const own = other && !blend ? other : { q: Q, k: K };
+        const logits = strip.compare(own.q, own.k, scale, mask);
+        if (other && blend) strip.blend(logits, strip.compare(other.q, other.k, scale), other.rows);
+        strip.weigh(softmaxOf(logits), V, y);
+      });
+    }
+    if (rows) return record(y, { inputs: [q, k, v] }, refuse);
+
+    const saved = [Q, K, V];
+    return record(y, { inputs: [q, k, v], saved: mask ? [...saved, mask] : saved }, (given, needs) => {
+      const dy = toLayout(given, "channels_last");
+      const [dq, dk, dv] = [Q, K, V].map((x, i) => (needs[i] ? emptyLike(x) : null)) as [Tensor, Tensor, Tensor];
+      for (const strip of strips(sizes, stripBytes)) {
+        scope(() => {
+          const p = softmaxOf(strip.compare(Q, K, scale, mask));
+          if (needs[2]) strip.collect(p, dy, dv);
+          if (needs[0] || needs[1]) strip.toward(Q, K, softmaxGradient(p, strip.compare(dy, V)), scale, { dq, dk });
+        });
+      }
+      return [dq, dk && fitted(dk, k.shape, "channels_last"), dv && fitted(dv, v.shape, "channels_last")];
+    });
+  });
+}
+
+/**
+ * scale q k^T, the raw logits.
+ *
+ * @param q     (B, C, Lq)
+ * @param k     (B, C, Lk)
+ * @returns     (B * heads, Lq, Lk), plain
+ */
+export function attentionLogits(q: Tensor, k: Tensor, { heads, scale }: LogitOptions): Tensor {
+  const sizes = sizesOf("attentionLogits", q, k, heads);
+  const shape: Shape = [sizes.B * heads, sizes.Lq, sizes.Lk];
+  return scope(() => {
+    const [Q, K] = [toLayout(q, "channels_last"), keysOf(k, sizes)];
+    const strip = new Strip(sizes, 0, sizes.B);
+    const logits = fitted(strip.compare(Q, K, scale), shape, "plain");
+
+    return record(logits, { inputs: [q, k], saved: [Q, K] }, (given, needs) => {
+      const dA = fitted(toLayout(given, "plain"), [...shape.slice(0, 2), sizes.wideK], "plain");
+      const [dq, dk] = [Q, K].map((x, i) => (needs[i] ? emptyLike(x) : null)) as [Tensor, Tensor];
+      strip.toward(Q, K, dA, scale, { dq, dk });
+      return [dq, dk && fitted(dk, k.shape, "channels_last")];
+    });
+  });
+}
+
+/**
+ * softmax(logits) v.
+ *
+ * @param logits  (B * heads, Lq, Lk)
+ * @param v       (B, C, Lk)
+ * @returns       (B, C, Lq), channels_last
+ */
+export function attentionFromLogits(logits: Tensor, v: Tensor, heads: number): Tensor {
+  const [B, C, Lk] = v.shape as [number, number, number];
+  const Lq = logits.dim(1);
+  const sizes = sizesOf("attentionFromLogits", { shape: [B, C, Lq] }, v, heads);
+  if (logits.shape.length !== 3 || logits.dim(0) !== B * heads || logits.dim(2) !== Lk) {
+    throw new ShapeError(`attentionFromLogits: logits are ${show(logits)}, but v ${show(v)} with ${heads} heads needs \
+(${B * heads}, Lq, ${Lk}).`);
+  }
+  const wide: Shape = [B * heads, Lq, sizes.wideK];
+  return scope(() => {
+    const [A, V] = [toLayout(logits, "plain"), keysOf(v, sizes)];
+    const strip = new Strip(sizes, 0, B);
+    const y = empty([B, C, Lq], "f32", "channels_last");
+    strip.weigh(fitted(softmaxOf(A), wide, "plain"), V, y);
+
+    return record(y, { inputs: [logits, v], saved: [A, V] }, (given, needs) => {
+      const dy = toLayout(given, "channels_last");
+      const p = softmaxOf(A);
+      const dp = needs[0] ? fitted(strip.compare(dy, V), A.shape, "plain") : null;
+      const dv = needs[1] ? emptyLike(V) : null;
+      if (dv) strip.collect(fitted(p, wide, "plain"), dy, dv);
+      return [dp && softmaxGradient(p, dp), dv && fitted(dv, v.shape, "channels_last")];
+    });
+  });
+}
+
+/**
+ * For each row the first nearest code, as vector-quantised nets compute it in f32: argmin of |z|^2 + |e|^2 - 2 z e.
+ *
+ * @param z         (N, D), D small: a thread holds a row in registers
+ * @param codebook  (M, D)
+ * @returns         u32 (N), without a gradient
+ */
+export function nearestCode(z: Tensor, codebook: Tensor): Tensor {
+  const [N, D] = z.shape as [number, number];
+  if (z.shape.length !== 2 || codebook.shape.length !== 2 || codebook.dim(1) !== D) {
+    throw new ShapeError(`nearestCode: z is ${show(z)} and the codebook ${show(codebook)}; they need (N, D) and (M, D).`);
+  }
+  const index = empty([N], "u32");
+  nearest.run({ z, codebook, index }, { rows: N, codes: codebook.dim(0) }, { workgroups: Math.ceil(N / 16), constants: { D } });
+  return index;
+}
+
+interface Sizes {
+  B: number;
+  C: number;
+  heads: number;
+  Lq: number;
+  Lk: number;
+  /** Lk, up to a multiple of 4: the number of columns of every map inside this file. */
+  wideK: number;
+}
+
+/** Sequences are (B, C, L) channels_last, maps (count * heads, Lq, wideK), over the items first .. first + count - 1. */
+class Strip {
+  constructor(
+    private readonly s: Sizes,
+    private readonly first: number,
+    private readonly count: number,
+  ) {}
+
+  /** alpha a b^T, a map. */
+  compare(a: Tensor, b: Tensor, alpha = 1, mask?: Tensor): Tensor {
+    const { heads, Lq, wideK } = this.s;
+    const out = empty([this.count * heads, Lq, wideK]);
+    const g = { rows: Lq, cols: wideK, depth: this.depth, a: this.tokens(a), b: this.tokens(b), out: this.map() };
+    gemm({ ...g, alpha, ...this.products }, { a, b, bias: mask, out });
+    return out;
+  }
+
+  /** y = alpha map x. */
+  weigh(map: Tensor, x: Tensor, y: Tensor, alpha = 1): void {
+    const { Lq, wideK } = this.s;
+    const g = { rows: Lq, cols: this.depth, depth: wideK, a: this.map(), b: this.tokens(x, false), out: this.tokens(y) };
+    gemm({ ...g, alpha, ...this.products }, { a: map, b: x, out: y });
+  }
+
+  /** y = alpha map^T x. */
+  collect(map: Tensor, x: Tensor, y: Tensor, alpha = 1): void {
+    const { Lq, wideK } = this.s;
+    const g = { rows: wideK, cols: this.depth, depth: Lq, a: this.map(false), b: this.tokens(x, false), out: this.tokens(y) };
+    gemm({ ...g, alpha, ...this.products }, { a: map, b: x, out: y });
+  }
+
+  /** From the gradient of the logits to those of q and k, where they are wanted. */
+  toward(q: Tensor, k: Tensor, dA: Tensor, scale: number, { dq, dk }: { dq: Tensor | null; dk: Tensor | null }): void {
+    if (dq) this.weigh(dA, k, dq, scale);
+    if (dk) this.collect(dA, q, dk, scale);
+  }
+
+  /** Rescales the logits of the items that have another one as their source; `s` are the logits of the sources. */
+  blend(x: Tensor, s: Tensor, source: Tensor): void {
+    const { heads, Lq, Lk, wideK } = this.s;
+    const rows = this.count * heads * Lq;
+    const { T, units } = unitsOf(Lk);
+    const params = { rows, cols: units, ld: (wideK * units) / Lk, first: this.first, rows_an_item: heads * Lq };
+    const constants = { T, SHARE: T === "vec4f" ? 1 : 0.25 };
+    blendLogits.run({ source, s, x }, { ...params, per_column: 1 / Lk }, { workgroups: Math.ceil(rows / 64), constants });
+  }
+
+  private get depth(): number {
+    return this.s.C / this.s.heads;
+  }
+
+  private get products() {
+    return { batch: this.count, heads: this.s.heads };
+  }
+
+  private tokens(x: Tensor, contiguous = true): Operand {
+    const item = x.dim(1) * x.dim(2);
+    return { contiguous, ld: x.dim(1), start: this.first * item, batchStride: item, headStride: this.depth };
+  }
+
+  private map(contiguous = true): Operand {
+    const { heads, Lq, wideK } = this.s;
+    return { contiguous, ld: wideK, batchStride: heads * Lq * wideK, headStride: Lq * wideK };
+  }
+}
+
+/** The batch in strips whose logits fit `bytes` and the adapter, and whose products the grid. */
+function strips(s: Sizes, bytes = Number.POSITIVE_INFINITY): Strip[] {
+  const limit = Math.min(bytes, device().limits.maxStorageBufferBindingSize);
+  const fit = Math.min(Math.floor(limit / (4 * s.heads * s.Lq * s.wideK)), Math.floor(MAX_PRODUCTS / s.heads));
+  const count = Math.max(1, fit); // an item that does not fit is refused by the kernel that should bind it
+  const firsts = Array.from({ length: Math.ceil(s.B / count) }, (_, i) => i * count);
+  return firsts.map((first) => new Strip(s, first, Math.min(count, s.B - first)));
+}
+
+/** Dimension z of a grid. */
+const MAX_PRODUCTS = 65_535;
+
+function sizesOf(op: string, q: { shape: Shape }, k: Tensor, heads: number): Sizes {
+  const [B, C, Lq] = q.shape as [number, number, number];
+  if (q.shape.length !== 3 || k.shape.length !== 3 || k.dim(0) !== B || k.dim(1) !== C) {
+    throw new ShapeError(`${op}: q is ${show(q.shape)} and k ${show(k)}; they need (B, C, Lq) and (B, C, Lk).`);
+  }
+  if ((C / heads) % 4) {
+    throw new ShapeError(`${op}: ${C} channels are ${C / heads} for each of ${heads} heads; that must be a multiple of 4.`);
+  }
+  const Lk = k.dim(2);
+  return { B, C, heads, Lq, Lk, wideK: ceil4(Lk) };
+}
+
+function checkValues(op: string, { B, C, Lk }: Sizes, v: Tensor): void {
+  const [b, c, l] = v.shape;
+  if (v.shape.length !== 3 || b !== B || c !== C || l !== Lk) {
+    throw new ShapeError(`${op}: v is ${show(v)}, but k is ${show([B, C, Lk])}.`);
+  }
+}
+
+function checkSource(source: Tensor, B: number): Tensor {
+  if (source.dtype === "u32" && source.shape.length === 1 && source.size === B) return source;
+  throw new ShapeError(`attention: source is ${show(source)}, but must be (${B}) u32.`);
+}
+
+/** Keys or values in channels_last, with zeros up to wideK. */
+const keysOf = (x: Tensor, { B, C, wideK }: Sizes): Tensor => fitted(x, [B, C, wideK], "channels_last");
+
+/** What is added to the logits of each key: 0, or for the zeros behind the last one so little that exp makes it 0. */
+function maskOf({ Lk, wideK }: Sizes): Tensor | undefined {
+  if (wideK === Lk) return undefined;
+  return tensor(Float32Array.from({ length: wideK }, (_, i) => (i < Lk ? 0 : -1e30)));
+}
+
+/** x[source[b]] for every item b. */
+const itemsOf = (x: Tensor, source: Tensor): Tensor =>
+  noGrad(() => embedding(source, x.alias([x.dim(0), x.dim(1) * x.dim(2)], "plain")).alias(x.shape, x.layout));
+
+function softmaxOf(x: Tensor): Tensor {
+  const y = emptyLike(x);
+  runRows("softmax", { x, y }, { rows: x.size / x.dim(-1), cols: x.dim(-1) });
+  return y;
+}
+
+function softmaxGradient(y: Tensor, dy: Tensor): Tensor {
+  const dx = emptyLike(y);
+  runRows("softmax_backward", { y, dy, dx }, { rows: y.size / y.dim(-1), cols: y.dim(-1) });
+  return dx;
+}
+
+function refuse(): never {
+  throw new UifaceError(`attention: there is no gradient through \`source\`.
+Call backward on a forward pass without it, or sample inside noGrad().`);
+}
