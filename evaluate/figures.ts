@@ -62,7 +62,7 @@ export function curve(points: readonly Point[], options: CurveOptions): Promise<
 /** Bars, in the order given. */
 export function bars(
   rows: readonly { name: string; value: number }[],
-  options: { title: string; value: string; width?: number },
+  options: { title: string; value: string; width?: number; top?: number },
 ): Promise<string> {
   return draw({
     title: options.title,
@@ -71,8 +71,8 @@ export function bars(
     data: { values: rows },
     mark: { type: "bar", cornerRadiusEnd: 2 },
     encoding: {
-      y: { field: "name", type: "nominal", sort: null, title: null },
-      x: { field: "value", type: "quantitative", title: options.value },
+      y: { field: "name", type: "nominal", sort: null, title: null, axis: { labelLimit: 260 } },
+      x: { field: "value", type: "quantitative", title: options.value, scale: { domain: [0, options.top ?? 100] } },
     },
   });
 }

@@ -131,8 +131,8 @@ async function folded<T>(dev: Device, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Small, and odd: most numbers of workgroups then leave a part of the last row without work. */
-const FOLD = 3;
+/** The least that tells row from column; an odd number of workgroups leaves the last row a group without work. */
+const FOLD = 2;
 
 /** Fails with the worst element where max|got - want| exceeds allowed * scale (default scale: max|want|). */
 export function compare(

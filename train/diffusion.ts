@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { batchIndices, type PixelSet } from "../data/pixels.js";
 import { add, mul } from "../engine/ops/binary.js";
 import { mse } from "../engine/ops/loss.js";
+import { randn } from "../engine/ops/random.js";
 import { Adam, Ema } from "../engine/optim.js";
 import { random } from "../engine/random.js";
 import { cosineRestarts, emaDecay } from "../engine/schedules.js";
@@ -91,7 +92,7 @@ function noiseLoss(unet: UNet, data: Latents, s: typeof diffusionDefaults, numbe
     rng.bernoulli(0.5, s.batch),
   );
   const t = rng.integers(s.batch, 0, schedule.steps);
-  const noise = tensor(rng.normals(x0.size), x0.shape);
+  const noise = randn(x0.shape, rng);
   return mse(unet.forward(addNoise(x0, noise, t, schedule), t, context, { rng }), noise);
 }
 

@@ -21,7 +21,8 @@ import type { Operand } from "./gemm_plan.js";
 import { runRows, unitsOf } from "./rows.js";
 
 const blendLogits = kernel("attention_blend"); // source, s -> x (in place)
-const nearest = kernel("nearest_code"); //        z, codebook -> index
+
+export { nearestCode } from "./nearest_code.js";
 
 export interface LogitOptions {
   heads: number;
@@ -140,23 +141,6 @@ export function attentionFromLogits(logits: Tensor, v: Tensor, heads: number): T
   });
 }
 
-/**
- * For each row the first nearest code, as vector-quantised nets compute it in f32: argmin of |z|^2 + |e|^2 - 2 z e.
- *
- * @param z         (N, D), D small: a thread holds a row in registers
- * @param codebook  (M, D)
- * @returns         u32 (N), without a gradient
- */
-export function nearestCode(z: Tensor, codebook: Tensor): Tensor {
-  const [N, D] = z.shape as [number, number];
-  if (z.shape.length !== 2 || codebook.shape.length !== 2 || codebook.dim(1) !== D) {
-    throw new ShapeError(`nearestCode: z is ${show(z)} and the codebook ${show(codebook)}; they need (N, D) and (M, D).`);
-  }
-  const index = empty([N], "u32");
-  nearest.run({ z, codebook, index }, { rows: N, codes: codebook.dim(0) }, { workgroups: Math.ceil(N / 16), constants: { D } });
-  return index;
-}
-
 interface Sizes {
   B: number;
   C: number;
@@ -187,14 +171,28 @@ class Strip {
   /** y = alpha map x. */
   weigh(map: Tensor, x: Tensor, y: Tensor, alpha = 1): void {
     const { Lq, wideK } = this.s;
-    const g = { rows: Lq, cols: this.depth, depth: wideK, a: this.map(), b: this.tokens(x, false), out: this.tokens(y) };
+    const g = {
+      rows: Lq,
+      cols: this.depth,
+      depth: wideK,
+      a: this.map(),
+      b: this.tokens(x, false),
+      out: this.tokens(y),
+    };
     gemm({ ...g, alpha, ...this.products }, { a: map, b: x, out: y });
   }
 
   /** y = alpha map^T x. */
   collect(map: Tensor, x: Tensor, y: Tensor, alpha = 1): void {
     const { Lq, wideK } = this.s;
-    const g = { rows: wideK, cols: this.depth, depth: Lq, a: this.map(false), b: this.tokens(x, false), out: this.tokens(y) };
+    const g = {
+      rows: wideK,
+      cols: this.depth,
+      depth: Lq,
+      a: this.map(false),
+      b: this.tokens(x, false),
+      out: this.tokens(y),
+    };
     gemm({ ...g, alpha, ...this.products }, { a: map, b: x, out: y });
   }
 
@@ -211,7 +209,11 @@ class Strip {
     const { T, units } = unitsOf(Lk);
     const params = { rows, cols: units, ld: (wideK * units) / Lk, first: this.first, rows_an_item: heads * Lq };
     const constants = { T, SHARE: T === "vec4f" ? 1 : 0.25 };
-    blendLogits.run({ source, s, x }, { ...params, per_column: 1 / Lk }, { workgroups: Math.ceil(rows / 64), constants });
+    blendLogits.run(
+      { source, s, x },
+      { ...params, per_column: 1 / Lk },
+      { workgroups: Math.ceil(rows / 64), constants },
+    );
   }
 
   private get depth(): number {
@@ -251,7 +253,9 @@ function sizesOf(op: string, q: { shape: Shape }, k: Tensor, heads: number): Siz
     throw new ShapeError(`${op}: q is ${show(q.shape)} and k ${show(k)}; they need (B, C, Lq) and (B, C, Lk).`);
   }
   if ((C / heads) % 4) {
-    throw new ShapeError(`${op}: ${C} channels are ${C / heads} for each of ${heads} heads; that must be a multiple of 4.`);
+    throw new ShapeError(
+      `${op}: ${C} channels are ${C / heads} for each of ${heads} heads; that must be a multiple of 4.`,
+    );
   }
   const Lk = k.dim(2);
   return { B, C, heads, Lq, Lk, wideK: ceil4(Lk) };

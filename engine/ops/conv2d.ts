@@ -35,7 +35,9 @@ export function conv2d(x: Tensor, w: Tensor, bias?: Tensor, { stride = 1, paddin
   const places = (size: number, kernel: number): number => Math.floor((size - kernel) / stride) + 1;
   const shape: Shape = [B, O, places(H + top + bottom, kh), places(W + left + right, kw)];
   if (shape[2]! < 1 || shape[3]! < 1) {
-    throw new ShapeError(`conv2d: a kernel of w ${show(w)} does not fit into x ${show(x)} with padding ${sides(padding)}.`);
+    throw new ShapeError(
+      `conv2d: a kernel of w ${show(w)} does not fit into x ${show(x)} with padding ${sides(padding)}.`,
+    );
   }
   const [wideI, wideO] = [ceil4(I), ceil4(O)];
   const g: Conv = {

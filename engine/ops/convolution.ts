@@ -8,11 +8,11 @@
 
 import { device } from "../device.js";
 import { ShapeError } from "../errors.js";
-import { scope } from "../scope.js";
-import { type Kernel, kernel } from "../shader.js";
-import { empty, show, type Tensor } from "../tensor.js";
+import { kernel } from "../shader.js";
+import { show, type Tensor } from "../tensor.js";
+import { inSplits } from "./gemm.js";
+import type { Conv } from "./gemm_plan.js";
 import * as broadcast from "./gemm_plan.js";
-import type { Conv, Plan } from "./gemm_plan.js";
 import * as tiled from "./tiled_plan.js";
 
 /** All sides; [rows, columns]; or [top, left, bottom, right]. */
@@ -46,10 +46,10 @@ export function checkConv(op: string, x: Tensor, w: Tensor, bias: Tensor | undef
   }
 }
 
-const slideBroadcast = kernel("conv2d_broadcast"); //                      x, w, bias -> y
-const slideTiled = kernel("conv2d_tiled"); //                              x, w, bias -> y
-const correlateBroadcast = kernel("conv2d_backward_weight_broadcast"); //  x, dy -> dw
-const correlateTiled = kernel("conv2d_backward_weight_tiled"); //          x, dy -> dw
+const convBroadcast = kernel("conv2d_broadcast"); //                      x, w, bias -> y     software adapters
+const convTiled = kernel("conv2d_tiled"); //                              x, w, bias -> y     GPUs
+const weightBroadcast = kernel("conv2d_backward_weight_broadcast"); //    x, dy -> dw
+const weightTiled = kernel("conv2d_backward_weight_tiled"); //            x, dy -> dw
 
 export interface Passed {
   /** What is read: `large` of slide, `small` of spread. */
@@ -63,42 +63,36 @@ export function slide(g: Conv, { x, w, bias, y }: Passed): void {
   const inputs = { x, w, bias: bias ?? w }; // a binding must be filled even where the constant BIAS is false
   const sizes = { ...g, bias: bias !== undefined };
   const { family, subgroupSize } = device();
-  if (family === "tiled") runTiled(slideTiled, inputs, { y }, tiled.planConv(sizes));
-  else run(slideBroadcast, { ...inputs, y }, broadcast.planConv(sizes, subgroupSize === 4 ? 4 : 8));
+  if (family === "broadcast") {
+    const plan = broadcast.planConv(sizes, subgroupSize === 4 ? 4 : 8);
+    convBroadcast.run({ ...inputs, y }, plan.params, plan);
+    return;
+  }
+  const plan = tiled.planConv(sizes);
+  inSplits(plan.splits, y, (y) => convTiled.run({ ...inputs, y }, plan.params, plan));
 }
 
 export function spread(g: Conv, { x, w, bias, y }: Passed): void {
   const inputs = { x, w, bias: bias ?? w };
   const sizes = { ...g, bias: bias !== undefined };
   const { family, subgroupSize } = device();
-  if (family === "tiled") runTiled(slideTiled, inputs, { y }, tiled.planConvTransposed(sizes));
-  else run(slideBroadcast, { ...inputs, y }, broadcast.planConvTransposed(sizes, subgroupSize === 4 ? 4 : 8));
+  if (family === "broadcast") {
+    const plan = broadcast.planConvTransposed(sizes, subgroupSize === 4 ? 4 : 8);
+    convBroadcast.run({ ...inputs, y }, plan.params, plan);
+    return;
+  }
+  const plan = tiled.planConvTransposed(sizes);
+  inSplits(plan.splits, y, (y) => convTiled.run({ ...inputs, y }, plan.params, plan));
 }
 
 export function correlate(g: Conv, { large, small, dw }: { large: Tensor; small: Tensor; dw: Tensor }): void {
   const inputs = { x: large, dy: small };
   const { family, subgroupSize } = device();
-  if (family === "tiled") runTiled(correlateTiled, inputs, { dw }, tiled.planConvWeight(g));
-  else run(correlateBroadcast, { ...inputs, dw }, broadcast.planConvWeight(g, subgroupSize === 4 ? 4 : 8));
-}
-
-const run = (chosen: Kernel, tensors: Record<string, Tensor>, plan: Plan): void => chosen.run(tensors, plan.params, plan);
-
-const sumSplits = kernel("sum_splits"); // x -> y
-
-/** Runs a tiled kernel with one output; where its depth is split, into parts that are then added. */
-function runTiled(
-  chosen: Kernel,
-  inputs: Record<string, Tensor>,
-  output: Record<string, Tensor>,
-  plan: Plan & tiled.Split,
-): void {
-  if (plan.splits === 1) return run(chosen, { ...inputs, ...output }, plan);
-  const [name, y] = Object.entries(output)[0]!;
-  scope(() => {
-    const parts = empty([plan.splits, y.size]);
-    run(chosen, { ...inputs, [name]: parts }, plan);
-    const sum = tiled.planSum(y.size, plan.splits);
-    sumSplits.run({ x: parts, y }, sum.params, sum);
-  });
+  if (family === "broadcast") {
+    const plan = broadcast.planConvWeight(g, subgroupSize === 4 ? 4 : 8);
+    weightBroadcast.run({ ...inputs, dw }, plan.params, plan);
+    return;
+  }
+  const plan = tiled.planConvWeight(g);
+  inSplits(plan.splits, dw, (dw) => weightTiled.run({ ...inputs, dw }, plan.params, plan));
 }

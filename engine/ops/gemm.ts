@@ -29,14 +29,19 @@ export function gemm(
     return;
   }
   const plan = planTiled(sizes);
-  if (plan.splits === 1) {
-    tiled.run({ p: a, q: b, bias: bias ?? unused, o: out }, plan.params, plan);
+  inSplits(plan.splits, out, (o) => tiled.run({ p: a, q: b, bias: bias ?? unused, o }, plan.params, plan));
+}
+
+/** Runs a tiled kernel into y; where its depth is split, into as many parts of y's size, which are then added. */
+export function inSplits(splits: number, y: Tensor, run: (into: Tensor) => void): void {
+  if (splits === 1) {
+    run(y);
     return;
   }
   scope(() => {
-    const parts = empty([plan.splits, out.size]);
-    tiled.run({ p: a, q: b, bias: bias ?? unused, o: parts }, plan.params, plan);
-    const sum = planSum(out.size, plan.splits);
-    sumSplits.run({ x: parts, y: out }, sum.params, sum);
+    const x = empty([splits, y.size]);
+    run(x);
+    const plan = planSum(y.size, splits);
+    sumSplits.run({ x, y }, plan.params, plan);
   });
 }

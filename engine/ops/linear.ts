@@ -26,7 +26,9 @@ export function linearChannels(x: Tensor, w: Tensor, bias?: Tensor): Tensor {
   const [B, C] = [x.dim(0), x.dim(1)];
   const O = w.dim(0);
   if (x.shape.length < 3 || w.dim(1) !== C || w.size !== O * C) {
-    throw new ShapeError(`linearChannels: w ${show(w)} does not fit x ${show(x)}; (B, C, ...) needs (O, C) and 1's behind.`);
+    throw new ShapeError(
+      `linearChannels: w ${show(w)} does not fit x ${show(x)}; (B, C, ...) needs (O, C) and 1's behind.`,
+    );
   }
   if (bias && !sameShape(bias.shape, [O])) {
     throw new ShapeError(`linearChannels: bias is ${show(bias)}, but w ${show(w)} has ${O} rows.`);
@@ -62,7 +64,10 @@ function inputGradient(D: Tensor, W: Tensor, shape: Shape): Tensor {
 function weightGradient(D: Tensor, X: Tensor, shape: Shape): Tensor {
   const [rows, cols] = [D.dim(1), X.dim(1)];
   const DW = empty([rows, cols]);
-  gemm({ rows, cols, depth: X.size / cols, a: across(rows), b: across(cols), out: along(cols) }, { a: D, b: X, out: DW });
+  gemm(
+    { rows, cols, depth: X.size / cols, a: across(rows), b: across(cols), out: along(cols) },
+    { a: D, b: X, out: DW },
+  );
   return fitted(DW, shape.slice(0, 2), "plain").alias(shape, layoutFor(shape));
 }
 

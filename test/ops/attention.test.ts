@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { openDevice } from "../../engine/device.js";
-import { attention, attentionFromLogits, attentionLogits, nearestCode } from "../../engine/ops/attention.js";
+import { attention, attentionFromLogits, attentionLogits } from "../../engine/ops/attention.js";
 import { backward, noGrad } from "../../engine/tape.js";
 import { tensor, zeros } from "../../engine/tensor.js";
 import { checkOp } from "../check-op.js";
@@ -20,13 +20,41 @@ checkOp<Args>(
   [
     { why: "one head", inputs: self([2, 8, 16]), args: { heads: 1, scale: 0.5 } },
     { why: "three heads are slices of the channels", inputs: self([2, 24, 20]), args: { heads: 3, scale: 0.35 } },
-    { why: "keys that are no multiple of 4 do not see the padding", inputs: self([2, 16, 7]), args: { heads: 2, scale: 1 } },
-    { why: "... nor below the padding's zeros", inputs: cross([1, 8, 5], 6), range: [2, 3], args: { heads: 2, scale: -1 }, allowedGrad: 1e-4 },
-    { why: "fewer keys than queries, an odd number of queries", inputs: cross([2, 16, 37], 8), args: { heads: 2, scale: 0.3 } },
+    {
+      why: "keys that are no multiple of 4 do not see the padding",
+      inputs: self([2, 16, 7]),
+      args: { heads: 2, scale: 1 },
+    },
+    {
+      why: "... nor below the padding's zeros",
+      inputs: cross([1, 8, 5], 6),
+      range: [2, 3],
+      args: { heads: 2, scale: -1 },
+      allowedGrad: 1e-4,
+    },
+    {
+      why: "fewer keys than queries, an odd number of queries",
+      inputs: cross([2, 16, 37], 8),
+      args: { heads: 2, scale: 0.3 },
+    },
     { why: "one query, one key", inputs: self([1, 4, 1]), args: { heads: 1, scale: 1 } },
-    { why: "strips of two items, the last one short", inputs: self([5, 8, 12]), args: { heads: 2, scale: 0.5, stripBytes: 2400 } },
-    { why: "a strip holds an item at least", inputs: cross([3, 8, 6], 5), args: { heads: 2, scale: 0.5, stripBytes: 4 } },
-    { why: "logits of 1,000 do not overflow", inputs: self([1, 8, 8]), range: [-10, 10], args: { heads: 1, scale: 3 }, allowedGrad: 1e-4 },
+    {
+      why: "strips of two items, the last one short",
+      inputs: self([5, 8, 12]),
+      args: { heads: 2, scale: 0.5, stripBytes: 2400 },
+    },
+    {
+      why: "a strip holds an item at least",
+      inputs: cross([3, 8, 6], 5),
+      args: { heads: 2, scale: 0.5, stripBytes: 4 },
+    },
+    {
+      why: "logits of 1,000 do not overflow",
+      inputs: self([1, 8, 8]),
+      range: [-10, 10],
+      args: { heads: 1, scale: 3 },
+      allowedGrad: 1e-4,
+    },
   ],
 );
 
@@ -36,7 +64,11 @@ checkOp<reference.AttentionArgs>(
   ({ q, k }, args) => reference.attentionLogits(q!, k!, args),
   [
     { why: "heads become items", inputs: { q: [2, 12, 9], k: [2, 12, 8] }, args: { heads: 3, scale: 0.5 } },
-    { why: "keys that are no multiple of 4 are cut off", inputs: { q: [2, 8, 5], k: [2, 8, 7] }, args: { heads: 2, scale: 2 } },
+    {
+      why: "keys that are no multiple of 4 are cut off",
+      inputs: { q: [2, 8, 5], k: [2, 8, 7] },
+      args: { heads: 2, scale: 2 },
+    },
   ],
 );
 
@@ -57,8 +89,16 @@ checkOp<Args>(
   ({ q, k, v, source }, args) => noGrad(() => attention(q!, k!, v!, { ...args, source: source! })),
   ({ q, k, v, source }, args) => reference.attentionOf(q!, k!, v!, source!, args),
   [
-    { why: "another, itself, one twice", inputs: { ...self([4, 8, 6]), source: source([2, 1, 0, 2]) }, args: { heads: 2, scale: 1 } },
-    { why: "the source lies in another strip", inputs: { ...self([3, 8, 8]), source: source([2, 2, 0]) }, args: { heads: 1, scale: 1, stripBytes: 256 } },
+    {
+      why: "another, itself, one twice",
+      inputs: { ...self([4, 8, 6]), source: source([2, 1, 0, 2]) },
+      args: { heads: 2, scale: 1 },
+    },
+    {
+      why: "the source lies in another strip",
+      inputs: { ...self([3, 8, 8]), source: source([2, 2, 0]) },
+      args: { heads: 1, scale: 1, stripBytes: 256 },
+    },
   ],
   { grad: false },
 );
@@ -68,23 +108,27 @@ checkOp<Args>(
   ({ q, k, v, source }, args) => noGrad(() => attention(q!, k!, v!, { ...args, source: source!, blend: true })),
   ({ q, k, v, source }, args) => reference.attentionBlended(q!, k!, v!, source!, args),
   [
-    { why: "another, itself, one twice", inputs: { ...cross([4, 16, 9], 32), source: source([2, 1, 0, 2]) }, args: { heads: 2, scale: 1 } },
-    { why: "keys that are no multiple of 4", inputs: { ...cross([2, 8, 70], 6), source: source([1, 0]) }, args: { heads: 1, scale: 1 } },
-    { why: "the source lies in another strip", inputs: { ...cross([3, 8, 5], 8), source: source([2, 2, 0]) }, args: { heads: 1, scale: 1, stripBytes: 320 } },
-    { why: "a shift of all logits does not matter to the spread", inputs: { ...cross([2, 8, 5], 8), k: { shape: [2, 8, 8], range: [5, 6] }, source: source([1, 1]) }, args: { heads: 1, scale: 1 }, allowed: 3e-5 },
-  ],
-  { grad: false },
-);
-
-checkOp(
-  "nearest_code",
-  ({ z, codebook }) => nearestCode(z!, codebook!),
-  ({ z, codebook }) => reference.nearestCode(z!, codebook!),
-  [
-    { why: "more rows than a workgroup", inputs: { z: [37, 3], codebook: [50, 3] } },
-    { why: "another size of code", inputs: { z: [5, 4], codebook: [9, 4] } },
-    { why: "of two equal codes the first", inputs: { z: [3, 3], codebook: { shape: [3, 3], values: [9, 9, 9, 0, 0, 0, 0, 0, 0] } } },
-    { why: "the last code", inputs: { z: [1, 3], codebook: { shape: [2, 3], values: [5, 5, 5, 0, 0, 0] } } },
+    {
+      why: "another, itself, one twice",
+      inputs: { ...cross([4, 16, 9], 32), source: source([2, 1, 0, 2]) },
+      args: { heads: 2, scale: 1 },
+    },
+    {
+      why: "keys that are no multiple of 4",
+      inputs: { ...cross([2, 8, 70], 6), source: source([1, 0]) },
+      args: { heads: 1, scale: 1 },
+    },
+    {
+      why: "the source lies in another strip",
+      inputs: { ...cross([3, 8, 5], 8), source: source([2, 2, 0]) },
+      args: { heads: 1, scale: 1, stripBytes: 320 },
+    },
+    {
+      why: "a shift of all logits does not matter to the spread",
+      inputs: { ...cross([2, 8, 5], 8), k: { shape: [2, 8, 8], range: [5, 6] }, source: source([1, 1]) },
+      args: { heads: 1, scale: 1 },
+      allowed: 3e-5,
+    },
   ],
   { grad: false },
 );
@@ -99,7 +143,6 @@ test("wrong shapes are refused with both of them", async () => {
     expect(() => attention(x, x, x, { heads: 4, scale: 1 })).toThrow(/8 channels are 2 for each of 4 heads/);
     expect(() => attention(x, x, x, { ...options, source: tensor([0, 1]) })).toThrow(/source is \(2\).*\(2\) u32/);
     expect(() => attentionFromLogits(zeros([2, 5, 5]), x, 2)).toThrow(/\(4, Lq, 5\)/);
-    expect(() => nearestCode(zeros([4, 3]), zeros([9, 4]))).toThrow(/\(4, 3\).*\(9, 4\)/);
   } finally {
     dev.close();
   }

@@ -20,17 +20,42 @@ checkOp<reference.ConvArgs>(
       inputs: { x: [1, 4, 8, 6], w: [4, 4, 3, 3], bias: [4] },
       args: { stride: 2, padding: [0, 0, 1, 1] },
     },
-    { why: "a 1x1 kernel with a stride skips pixels", inputs: { x: [2, 8, 7, 5], w: [4, 8, 1, 1] }, args: { stride: 2 } },
-    { why: "a 1x1 kernel with padding is no matrix", inputs: { x: [1, 4, 3, 2], w: [4, 4, 1, 1], bias: [4] }, args: { padding: 1 } },
+    {
+      why: "a 1x1 kernel with a stride skips pixels",
+      inputs: { x: [2, 8, 7, 5], w: [4, 8, 1, 1] },
+      args: { stride: 2 },
+    },
+    {
+      why: "a 1x1 kernel with padding is no matrix",
+      inputs: { x: [1, 4, 3, 2], w: [4, 4, 1, 1], bias: [4] },
+      args: { padding: 1 },
+    },
     { why: "1x1: a matrix product", inputs: { x: [2, 8, 3, 3], w: [12, 8, 1, 1], bias: [12] } },
     { why: "4x4, stride 2", inputs: { x: [1, 4, 8, 10], w: [8, 4, 4, 4] }, args: { stride: 2, padding: 1 } },
-    { why: "7x7, stride 2, wider than the image", inputs: { x: [1, 3, 6, 5], w: [4, 3, 7, 7] }, args: { stride: 2, padding: 3 } },
+    {
+      why: "7x7, stride 2, wider than the image",
+      inputs: { x: [1, 3, 6, 5], w: [4, 3, 7, 7] },
+      args: { stride: 2, padding: 3 },
+    },
     { why: "1x7", inputs: { x: [1, 4, 3, 9], w: [8, 4, 1, 7] }, args: { padding: [0, 3] } },
     { why: "7x1", inputs: { x: [1, 4, 9, 3], w: [4, 4, 7, 1] }, args: { padding: [3, 0] } },
     { why: "one pixel", inputs: { x: [1, 4, 1, 1], w: [4, 4, 3, 3], bias: [4] }, args: { padding: 1 } },
     { why: "the last column is never reached", inputs: { x: [1, 4, 6, 6], w: [4, 4, 3, 3] }, args: { stride: 2 } },
-    { why: "more channels than a tile", inputs: { x: [1, 68, 4, 4], w: [36, 68, 3, 3], bias: [36] }, args: { padding: 1 } },
-    { why: "8 and more columns, 64 channels: the wide weight gradient", inputs: { x: [1, 64, 3, 11], w: [4, 64, 3, 3] }, args: { padding: 1 } },
+    {
+      why: "more channels than a tile, and so deep that GPUs split it",
+      inputs: { x: [1, 68, 4, 4], w: [68, 68, 3, 3], bias: [68] },
+      args: { padding: 1 },
+    },
+    {
+      why: "so many pixels that GPUs split the weight gradient",
+      inputs: { x: [1, 4, 25, 23], w: [4, 4, 3, 3] },
+      args: { padding: 1 },
+    },
+    {
+      why: "8 and more columns, 64 channels: the wide weight gradient",
+      inputs: { x: [1, 64, 3, 11], w: [4, 64, 3, 3] },
+      args: { padding: 1 },
+    },
   ],
 );
 

@@ -4,6 +4,7 @@ import "./metrics.js";
 import "./schedules.js";
 import "./ops-elementwise.js";
 import "./ops-rows.js";
+import "./ops-matrix.js";
 import "./optim.js";
 import "./heads.js";
 import "./unet.js";

@@ -1,7 +1,8 @@
 // Optimisers, clipping and averaging against PyTorch's. Inputs follow from names, as the file's metadata says in words;
 // what it does not say (decays, betas) is fixed here to the values of the script that made the file.
 
-import { Adam, AdamW, clipGradNorm, Ema, SGD } from "../../engine/optim.js";
+import { Adam, AdamW, clipGradNorm, Ema, flatten, SGD } from "../../engine/optim.js";
+import { scope } from "../../engine/scope.js";
 import { backward } from "../../engine/tape.js";
 import { type Tensor, tensor } from "../../engine/tensor.js";
 import { type Golden, hashed, loadGolden, paramValue, relativeError } from "../golden.js";
@@ -23,18 +24,17 @@ parity("optim", async () => {
   const golden = loadGolden("optim");
   const optimizers = golden.names(/\/lr$/).map((rates): ParityCase => {
     const name = rates.split("/")[0]!;
-    return { file: "optim", case: name, allowed: primitive, run: () => trained(golden, name) };
+    return { file: "optim", case: name, allowed: primitive, run: () => scope(() => trained(golden, name)) };
   });
   return [
     ...optimizers,
-    { file: "optim", case: "clip", allowed: primitive, run: () => clipped(golden) },
-    { file: "optim", case: "ema", allowed: primitive, run: () => averaged(golden) },
+    { file: "optim", case: "clip", allowed: primitive, run: () => scope(() => clipped(golden)) },
+    { file: "optim", case: "ema", allowed: primitive, run: () => scope(() => averaged(golden)) },
   ];
 });
 
-function free(optimizer: Adam | SGD, parameters: Tensor[]): void {
-  optimizer.dispose();
-  for (const p of parameters) p.dispose();
+function free(owners: { dispose(): void }[], parameters: Tensor[]): void {
+  for (const x of [...owners, ...parameters]) x.dispose();
 }
 
 /** All updates of one optimiser; the error of its parameters. */
@@ -57,7 +57,7 @@ async function trained(golden: Golden, name: string): Promise<number> {
   });
   const errors: number[] = [];
   for (const p of parameters) errors.push(relativeError(await p.read(), golden.values(`${name}/${p.name}`)));
-  free(optimizer, parameters);
+  free([optimizer], parameters);
   return Math.max(...errors);
 }
 
@@ -93,7 +93,7 @@ async function clipped(golden: Golden): Promise<number> {
         want[p.name as "w" | "b"],
       ),
     );
-  free(optimizer, parameters);
+  free([optimizer], parameters);
   return Math.max(...errors);
 }
 
@@ -116,7 +116,6 @@ async function averaged(golden: Golden): Promise<number> {
   const errors: number[] = [];
   for (const [name, average] of ema.stateDict())
     errors.push(relativeError(await average.read(), golden.values(`ema/${name}`)));
-  ema.dispose();
-  free(undefined, parameters);
+  free([ema, flatten(parameters)], parameters);
   return Math.max(...errors);
 }

@@ -31,7 +31,9 @@ export function attentionFromLogits(logits: Array64, v: Array64, heads: number):
     const most = Math.max(...row);
     const exps = row.map((a) => Math.exp(a - most));
     const total = exps.reduce((a, b) => a + b);
-    p.data.set(exps.map((e) => e / total), first);
+    exps.forEach((e, c) => {
+      p.data[first + c] = e / total;
+    });
   }
   return array([B, C, Lq], (i) => {
     const [channel, r] = [Math.floor(i / Lq), i % Lq]; // channel counts over the batch too, and so does the head
@@ -48,7 +50,8 @@ export const attention = (q: Array64, k: Array64, v: Array64, args: AttentionArg
 /** Items of another order: x[source[b]]. */
 function itemsOf(x: Array64, source: Array64): Array64 {
   const size = x.data.length / x.shape[0]!;
-  return array([source.data.length, ...x.shape.slice(1)], (i) => x.data[source.data[Math.floor(i / size)]! * size + (i % size)]!);
+  const shape = [source.data.length, ...x.shape.slice(1)];
+  return array(shape, (i) => x.data[source.data[Math.floor(i / size)]! * size + (i % size)]!);
 }
 
 /** Self-attention by the q and k of other items. */
@@ -73,19 +76,4 @@ export function attentionBlended(q: Array64, k: Array64, v: Array64, source: Arr
     return ((own.data[i]! - a.mean) / a.std) * ((a.std + b.std) / 2) + (a.mean + b.mean) / 2;
   });
   return attentionFromLogits(blended, v, args.heads);
-}
-
-/** (N) indices. */
-export function nearestCode(z: Array64, codebook: Array64): Array64 {
-  const D = z.shape[1]!;
-  return array([z.shape[0]!], (r) => {
-    let best = 0;
-    let least = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < codebook.shape[0]!; i++) {
-      let distance = 0;
-      for (let d = 0; d < D; d++) distance += (z.data[r * D + d]! - codebook.data[i * D + d]!) ** 2;
-      if (distance < least) [best, least] = [i, distance];
-    }
-    return best;
-  });
 }
