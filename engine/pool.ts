@@ -2,6 +2,8 @@
 //
 // Invariants   - a block is either live (held by a Storage) or idle (in its class's list), never both
 //              - liveBytes is the sum of the sizes of live blocks; peakBytes its maximum since the last resetPeak()
+//              - of the idle blocks of a class the one with the smallest id is taken: a step that asks for the same sizes as
+//                the one before gets the same buffers, and so finds its bind groups in the cache
 //              - an idle block may still be read by recorded commands: a kernel may write it at once (the queue keeps
 //                order), an upload may not (writeBuffer overtakes recorded commands, see queue.ts)
 
@@ -28,6 +30,7 @@ export class Pool {
   liveBlocks = 0;
   peakBytes = 0;
   idleBytes = 0;
+  /** By size class, smallest id last. */
   private readonly idle = new Map<number, Block[]>();
 
   /**
@@ -59,9 +62,11 @@ export class Pool {
     this.liveBytes -= block.bytes;
     this.liveBlocks--;
     this.idleBytes += block.bytes;
-    const list = this.idle.get(block.bytes);
-    if (list) list.push(block);
-    else this.idle.set(block.bytes, [block]);
+    const list = this.idle.get(block.bytes) ?? [];
+    this.idle.set(block.bytes, list);
+    let at = list.length;
+    while (at > 0 && list[at - 1]!.id < block.id) at--;
+    list.splice(at, 0, block);
   }
 
   resetPeak(): void {

@@ -31,8 +31,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     zz += row[d] * row[d];
   }
 
-  var best = 0u;
-  var least = 0.0;
+  var best: u32;
+  var least = 3.4e38;
   for (var i = 0u; i < params.codes; i++) {
     var ee = 0.0;
     var ze = 0.0;
@@ -43,7 +43,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
       ze += row[d] * e;
     }
     let distance = (zz + ee) - 2.0 * ze;
-    if (i == 0u || distance < least) {
+    if (distance < least) {
       least = distance;
       best = i;
     }

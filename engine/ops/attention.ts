@@ -207,13 +207,16 @@ class Strip {
     const { heads, Lq, Lk, wideK } = this.s;
     const rows = this.count * heads * Lq;
     const { T, units } = unitsOf(Lk);
-    const params = { rows, cols: units, ld: (wideK * units) / Lk, first: this.first, rows_an_item: heads * Lq };
-    const constants = { T, SHARE: T === "vec4f" ? 1 : 0.25 };
-    blendLogits.run(
-      { source, s, x },
-      { ...params, per_column: 1 / Lk },
-      { workgroups: Math.ceil(rows / 64), constants },
-    );
+    const params = {
+      rows,
+      cols: units,
+      ld: (wideK * units) / Lk,
+      first: this.first,
+      rows_an_item: heads * Lq,
+      per_column: 1 / Lk,
+    };
+    const constants = { T, SHARE: T === "vec4f" ? 1 : 0.25, WORKGROUP: 64 };
+    blendLogits.run({ source, s, x }, params, { workgroups: Math.ceil(rows / 64), constants });
   }
 
   private get depth(): number {

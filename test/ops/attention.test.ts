@@ -124,6 +124,11 @@ checkOp<Args>(
       args: { heads: 1, scale: 1, stripBytes: 320 },
     },
     {
+      why: "equal logits have no spread to divide by: items that are their own source are left alone, in every strip",
+      inputs: { ...cross([3, 8, 5], 8), k: { shape: [3, 8, 8], range: [0.5, 0.5] }, source: source([0, 1, 2]) },
+      args: { heads: 1, scale: 1, stripBytes: 320 },
+    },
+    {
       why: "a shift of all logits does not matter to the spread",
       inputs: { ...cross([2, 8, 5], 8), k: { shape: [2, 8, 8], range: [5, 6] }, source: source([1, 1]) },
       args: { heads: 1, scale: 1 },

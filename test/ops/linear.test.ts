@@ -13,6 +13,7 @@ checkOp(
     { why: "tokens, weight of a Linear", inputs: { x: [2, 12, 11], w: [20, 12], bias: [20] } },
     { why: "tokens, weight of a Conv1d", inputs: { x: [2, 8, 6], w: [12, 8, 1], bias: [12] } },
     { why: "an image, no bias, an odd number of pixels", inputs: { x: [1, 8, 5, 3], w: [8, 8, 1, 1] } },
+    { why: "128 outputs: the weight gradient is two tiles wide", inputs: { x: [1, 4, 6], w: [128, 4], bias: [128] } },
     { why: "3 channels in and out", inputs: { x: [2, 3, 4, 5], w: [3, 3, 1, 1], bias: [3] } },
     { why: "channels are filled up on one side alone", inputs: { x: [2, 8, 9], w: [5, 8], bias: [5] } },
     { why: "... and on the other", inputs: { x: [2, 6, 9], w: [8, 6], bias: [8] } },

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { openDevice } from "../../engine/device.js";
 import { nearestCode } from "../../engine/ops/nearest_code.js";
-import { zeros } from "../../engine/tensor.js";
+import { random } from "../../engine/random.js";
+import { tensor, zeros } from "../../engine/tensor.js";
 import { checkOp } from "../check-op.js";
 import * as reference from "../reference/nearest_code.js";
 
@@ -20,6 +21,34 @@ checkOp(
   ],
   { grad: false },
 );
+
+test("near ties fall as f32 has them: |z|^2 + |e|^2 is rounded before 2 z e is taken off", async () => {
+  const rng = random(1, "nearest_code near ties");
+  const round = Math.fround;
+  // Between 2^24 and 2^25 neighbours in f32 are 2 apart. Every product and |z|^2 itself are exact, fused or not.
+  const z = Array.from({ length: 40 }, () => {
+    const a = 3001 + 2 * rng.integer(0, 400);
+    return [a, a + 2 * rng.integer(-2, 3), 2 * rng.integer(0, 4)];
+  });
+  const codes = Array.from({ length: 60 }, () => {
+    const t = rng.integer(-12, 13) / 8;
+    return [t, -t, rng.integer(-12, 13) / 8]; // nearly at right angles to z
+  });
+  const dot = (a: number[], b: number[]) => a.reduce((sum, v, d) => sum + v * b[d]!, 0);
+  const first = (distance: (e: number[]) => number) => {
+    const all = codes.map(distance);
+    return all.indexOf(Math.min(...all));
+  };
+  const want = z.map((row) => first((e) => round(round(dot(row, row) + dot(e, e)) - 2 * dot(row, e))));
+  const exact = z.map((row) => first((e) => dot(e, e) - 2 * dot(row, e)));
+  expect(want, "the case shows the difference").not.toEqual(exact);
+  const dev = await openDevice();
+  try {
+    expect([...(await nearestCode(tensor(z), tensor(codes)).read())]).toEqual(want);
+  } finally {
+    dev.close();
+  }
+});
 
 test("codes of another size are refused with both shapes", async () => {
   const dev = await openDevice();

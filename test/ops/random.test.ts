@@ -29,7 +29,7 @@ test("each call draws anew, and a stream begins again from its ids", async () =>
 });
 
 test("moments of a million normal numbers", async () => {
-  const x = await randn([1_000_000], random(9)).read();
+  const x = (await randn([1_000_000], random(9)).read()) as Float32Array;
   const mean = x.reduce((a, b) => a + b, 0) / x.length;
   const variance = x.reduce((a, b) => a + (b - mean) ** 2, 0) / x.length;
   expect(Math.abs(mean)).toBeLessThan(4e-3); // four standard errors
