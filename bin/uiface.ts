@@ -1,4 +1,4 @@
-// The command `uiface`: gathers the subcommands that each room declares in its own cli.ts.
+// The command `uiface`: gathers the subcommands that each room declares in its own cli.ts, and turns errors into exit codes.
 
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
@@ -15,20 +15,31 @@ const { version } = JSON.parse(readFileSync(new URL("../package.json", import.me
 const program = new Command("uiface")
   .description("Synthetic faces for training face recognition (UIFace, ICLR 2025) on WebGPU.")
   .version(version)
-  .showSuggestionAfterError()
-  .configureOutput({ outputError: (text, write) => write(text) })
-  .exitOverride()
+  .addHelpText("before", "Examples:\n  uiface doctor\n  uiface demo\n  uiface sample --identities 4 --images 8\n")
   .addCommand(demoCommand())
   .addCommand(sampleCommand())
   .addCommand(trainCommand())
   .addCommand(doctorCommand());
 
-for (const command of program.commands) command.exitOverride();
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0); // the reader (head, less) has seen enough
+  throw error;
+});
 
+prepare(program, "uiface");
 try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = report(error);
+}
+
+/** Commander's own errors: thrown rather than ending the process, worded like ours, with the way out. */
+function prepare(command: Command, path: string): void {
+  command
+    .exitOverride()
+    .showHelpAfterError(`See \`${path} --help\`.`)
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: (.)/, (_, first: string) => first.toUpperCase())) });
+  for (const child of command.commands) prepare(child, `${path} ${child.name()}`);
 }
 
 /** Prints one message on stderr and returns the exit code; the stack is shown with DEBUG=1. */

@@ -1,10 +1,10 @@
 // Folders of face images, one folder an identity: `<root>/<identity>/<k>.png`. JPEG and PNG of any size are read; PNG is written.
 
-import { mkdir, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 import { FileError } from "../engine/errors.js";
-import { writeAtomic } from "../engine/io/atomic.js";
+import { makeFolder, writeAtomic } from "../engine/io/atomic.js";
 import type { PixelSet } from "./pixels.js";
 
 export interface FolderOptions {
@@ -111,7 +111,7 @@ export async function writeFolder(root: string, set: PixelSet): Promise<void> {
     const k = next.get(id) ?? 0;
     next.set(id, k + 1);
     const folder = join(root, set.names[id]!);
-    if (k === 0) await mkdir(folder, { recursive: true });
+    if (k === 0) makeFolder(folder);
     await writePicture(join(folder, `${k}.png`), set.pixels.subarray(i * bytes, (i + 1) * bytes), set.size);
   }
 }

@@ -5,11 +5,11 @@
 //   drawn:400x16+1000     the same, people 1000 to 1399
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import envPaths from "env-paths";
 import { FileError, UsageError } from "../engine/errors.js";
-import { writeAtomic } from "../engine/io/atomic.js";
+import { makeFolder, writeAtomic } from "../engine/io/atomic.js";
 import { scope } from "../engine/scope.js";
 import { kernel } from "../engine/shader.js";
 import { drawFaces, faceParams } from "./faces.js";
@@ -85,7 +85,11 @@ export async function drawnSet({ identities, perIdentity, first }: DrawnSpec, op
     pixels.set(toBytes(batch), at * bytes);
     onProgress?.(at + list.length, total);
   }
-  mkdirSync(folder, { recursive: true });
-  writeAtomic(path, pixels);
+  try {
+    makeFolder(folder);
+    writeAtomic(path, pixels);
+  } catch (error) {
+    console.error(`The drawings are not kept for the next run. ${(error as Error).message}`);
+  }
   return { pixels, size, labels, names };
 }

@@ -1,15 +1,15 @@
 // `uiface demo`, the command behind `npm start`.
 
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { encodePng } from "../data/folder.js";
 import type { PixelSet } from "../data/pixels.js";
 import { describe } from "../engine/adapter.js";
 import { openDevice } from "../engine/device.js";
-import { UsageError } from "../engine/errors.js";
-import { writeAtomic } from "../engine/io/atomic.js";
+import { makeFolder, writeAtomic } from "../engine/io/atomic.js";
 import { lockFolder } from "../engine/lock.js";
+import { whole } from "../engine/options.js";
 import { enlarge, grid, nth, type Picture } from "../evaluate/pictures.js";
 import { type DemoImages, fullDemo, runDemo, smokeDemo } from "./demo.js";
 import { explainStep } from "./explain.js";
@@ -17,7 +17,7 @@ import { type DemoResult, type Pictures, reportHtml } from "./report.js";
 
 interface DemoOptions {
   out: string;
-  seed: string;
+  seed: number;
   smoke?: boolean;
   explain?: boolean;
   json?: boolean;
@@ -28,18 +28,16 @@ export function demoCommand(): Command {
     .description(
       "The whole method in miniature: train on, generate people, train a recogniser on them, verify it, write a report.",
     )
+    .addHelpText("before", "Examples:\n  npm start\n  npm start -- --explain\n  npm start -- --smoke --out /tmp/demo\n")
     .option("--out <folder>", "where everything goes", "runs/demo")
-    .option("--seed <n>", "of everything random", "0")
+    .option("--seed <n>", "of everything random", whole(), 0)
     .option("--smoke", "everything as small as possible: a test of the chain, not of its results")
     .option("--explain", "print one sampler step as a tree of blocks, operations and kernels, and end")
     .option("--json", "print the results as one JSON object")
-    .addHelpText("after", "\nExamples:\n  npm start\n  npm start -- --explain\n  npm start -- --smoke --out /tmp/demo")
     .action(demo);
 }
 
 async function demo(options: DemoOptions): Promise<void> {
-  const seed = Number(options.seed);
-  if (!Number.isSafeInteger(seed)) throw new UsageError(`--seed takes a whole number, not "${options.seed}".`);
   const dev = await openDevice();
   console.error(`adapter  ${describe(dev.info)} (${dev.kind})`);
   if (options.explain) {
@@ -47,8 +45,8 @@ async function demo(options: DemoOptions): Promise<void> {
     dev.close();
     return;
   }
-  const { out } = options;
-  mkdirSync(out, { recursive: true });
+  const { out, seed } = options;
+  makeFolder(out);
   const release = lockFolder(out);
   clean(out);
   const { result, images } = await runDemo(dev, {

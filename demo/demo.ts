@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { writeFolder } from "../data/folder.js";
 import { openImages } from "../data/open.js";
 import { type PixelSet, toBytes } from "../data/pixels.js";
+import { progress } from "../data/progress.js";
 import { describe } from "../engine/adapter.js";
 import type { Device } from "../engine/device.js";
 import { add, mul } from "../engine/ops/binary.js";
@@ -23,7 +24,6 @@ import { makePairs, type Pairs } from "../evaluate/pairs.js";
 import { heat } from "../evaluate/pictures.js";
 import { type Verification, verify } from "../evaluate/verification.js";
 import type { Backbone } from "../models/iresnet.js";
-import { progress } from "../sample/cli.js";
 import { newContexts } from "../sample/contexts.js";
 import { type Contexts, decoded, type Generated, generate } from "../sample/generate.js";
 import { type Nets, openNets, shippedWeights } from "../sample/nets.js";
@@ -154,14 +154,9 @@ export async function runDemo(dev: Device, s: DemoSettings): Promise<{ result: D
   };
 }
 
-const report = (what: string) => {
-  const started = performance.now();
-  return (done: number, total: number) => progress(what, done, total, started);
-};
-
 async function drawBoth(s: DemoSettings) {
-  const train = await openImages(s.train, { size: SIZE, onProgress: report("drawing") });
-  const unseen = await openImages(s.unseen, { size: SIZE, onProgress: report("drawing") });
+  const train = await openImages(s.train, { size: SIZE, onProgress: progress("drawing") });
+  const unseen = await openImages(s.unseen, { size: SIZE, onProgress: progress("drawing") });
   return { train, unseen };
 }
 
@@ -192,7 +187,7 @@ async function averaged(s: DemoSettings) {
 }
 
 function contextsOf({ unet, vqgan, recogniser }: Nets, s: DemoSettings) {
-  const onProgress = report("identities");
+  const onProgress = progress("identities");
   return newContexts(unet, vqgan, recogniser, {
     identities: s.identities,
     seed: s.seed,
@@ -220,7 +215,7 @@ async function sample(nets: Nets, contexts: Contexts, s: DemoSettings): Promise<
     ddimSteps: s.ddimSteps,
     threshold: s.threshold,
     stepTh: s.stepTh,
-    onProgress: report("sampling"),
+    onProgress: progress("sampling"),
     onStep: async (step, images) => {
       step.d?.forEach((d, b) => {
         distances.push({ t: step.t, image: images[b]!, d });

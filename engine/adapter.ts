@@ -22,7 +22,8 @@ import envPaths from "env-paths";
 import koffi from "koffi";
 import tar from "tar-stream";
 import { create, globals } from "webgpu";
-import { AdapterError } from "./errors.js";
+import { AdapterError, UsageError } from "./errors.js";
+import { nearest } from "./nearest.js";
 
 export type AdapterKind = "gpu" | "lavapipe" | "swiftshader";
 export const adapterKinds: readonly AdapterKind[] = ["gpu", "lavapipe", "swiftshader"];
@@ -51,7 +52,19 @@ export interface FindOptions {
 
 const systemIcdFolders = ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
 
-/** Tries the candidates in order and returns the first that answers; throws AdapterError with every attempt otherwise. */
+/** No candidate answered. */
+export class NoAdapterError extends AdapterError {
+  constructor(
+    readonly attempts: readonly Attempt[],
+    /** What to do. */
+    readonly next: string,
+  ) {
+    const tried = attempts.map((a) => `  ${a.kind.padEnd(12)} ${a.reason}`).join("\n");
+    super(`No usable WebGPU adapter.\n${tried}\n${next}`);
+  }
+}
+
+/** Tries the candidates in order and returns the first that answers; throws NoAdapterError otherwise. */
 export async function findAdapter(options: FindOptions = {}): Promise<FoundAdapter> {
   Object.assign(globalThis, globals);
   const forced = options.kind ?? parseKind(process.env.UIFACE_ADAPTER);
@@ -67,18 +80,22 @@ export async function findAdapter(options: FindOptions = {}): Promise<FoundAdapt
     }
     attempts.push({ kind, reason: reason ?? "refused" });
   }
-  const tried = attempts.map((a) => `  ${a.kind.padEnd(12)} ${a.reason}`).join("\n");
-  const way = forced
+  const next = forced
     ? "Unset UIFACE_ADAPTER to take the best that works."
     : "Run `npm ci` again, then `uiface doctor`.";
-  throw new AdapterError(`No usable WebGPU adapter.\n${tried}\n${way}`);
+  throw new NoAdapterError(attempts, next);
 }
 
 /** The value of UIFACE_ADAPTER, checked. */
 export function parseKind(text: string | undefined): AdapterKind | undefined {
   if (!text) return undefined;
   const kind = adapterKinds.find((k) => k === text);
-  if (!kind) throw new AdapterError(`UIFACE_ADAPTER is "${text}", but can only be ${adapterKinds.join(", ")}.`);
+  if (!kind) {
+    const near = nearest(text, adapterKinds);
+    throw new UsageError(
+      `UIFACE_ADAPTER is "${text}", but can only be ${adapterKinds.join(", ")}.${near ? ` Did you mean ${near}?` : ""}`,
+    );
+  }
   return kind;
 }
 

@@ -1,7 +1,7 @@
 // `uiface doctor`: what adapter there is, what it can do, whether it computes correctly and how fast.
 
 import { Command } from "commander";
-import { describe } from "./adapter.js";
+import { describe, NoAdapterError } from "./adapter.js";
 import { openDevice } from "./device.js";
 import { type SelfTest, selfTest } from "./self-test.js";
 
@@ -16,13 +16,16 @@ const shown = [
 export function doctorCommand(): Command {
   return new Command("doctor")
     .description("Show the WebGPU adapter, its limits and features, and test that it computes correctly.")
+    .addHelpText("before", "Examples:\n  uiface doctor\n  UIFACE_ADAPTER=swiftshader uiface doctor --json\n")
     .option("--json", "print one JSON object")
-    .addHelpText("after", "\nExamples:\n  uiface doctor\n  UIFACE_ADAPTER=swiftshader uiface doctor --json")
     .action(doctor);
 }
 
 async function doctor(options: { json?: boolean }): Promise<void> {
-  const dev = await openDevice();
+  const dev = await openDevice().catch((error: unknown) => {
+    if (options.json && error instanceof NoAdapterError) console.log(JSON.stringify(nothing(error), null, 2));
+    throw error;
+  });
   const report = {
     adapter: describe(dev.info),
     kind: dev.kind,
@@ -45,6 +48,9 @@ async function doctor(options: { json?: boolean }): Promise<void> {
   dev.close();
   if (failed) process.exitCode = 1;
 }
+
+/** The report of a machine without an adapter. */
+const nothing = ({ attempts, next }: NoAdapterError) => ({ adapter: null, tried: attempts, node: process.versions.node, next });
 
 function print(
   report: {

@@ -4,20 +4,27 @@ import "./methods.js";
 
 export { type Device, device, openDevice } from "./device.js";
 export * from "./errors.js";
+export { attention, attentionFromLogits, attentionLogits, nearestCode } from "./ops/attention.js";
 export { batchNorm } from "./ops/batch_norm.js";
 export { add, div, mul, sub } from "./ops/binary.js";
 export { cat, slice } from "./ops/cat.js";
+export { convTranspose2d } from "./ops/conv_transpose2d.js";
+export { conv2d } from "./ops/conv2d.js";
 export { crossEntropy } from "./ops/cross_entropy.js";
 export { dropout } from "./ops/dropout.js";
 export { embedding } from "./ops/embedding.js";
+export { gatherRows } from "./ops/gather_rows.js";
 export { groupNorm } from "./ops/group_norm.js";
 export { bilinear, upsampleNearest2 } from "./ops/interpolate.js";
 export { l2Normalize } from "./ops/l2_normalize.js";
 export { layerNorm } from "./ops/layer_norm.js";
 export { channelsLast, contiguous, permute, reshape, transpose } from "./ops/layout.js";
+export { linear, linearChannels } from "./ops/linear.js";
 export { l1, mse } from "./ops/loss.js";
+export { matmul } from "./ops/matmul.js";
 export { avgPool2d, globalAvgPool, maxPool2d } from "./ops/pool.js";
 export { prelu } from "./ops/prelu.js";
+export { rand, randn } from "./ops/random.js";
 export { max, mean, std, sum, sumTo, variance } from "./ops/reduce.js";
 export { selectRows } from "./ops/select.js";
 export { softmax } from "./ops/softmax.js";
@@ -44,6 +51,7 @@ export {
   square,
   tanh,
 } from "./ops/unary.js";
+export { Adam, AdamW, Ema, SGD } from "./optim.js";
 export { random } from "./random.js";
 export { keep, scope } from "./scope.js";
 export { backward, noGrad } from "./tape.js";

@@ -51,6 +51,12 @@ export const backbones = {
   iresnet100: (p?: number): Backbone => new IResNet(units[100], p),
 };
 
+/** What a backbone takes and gives: images (B, 3, side, side), features (B, features). */
+export function formOf(net: keyof typeof backbones): { side: number; features: number } {
+  const { side, features } = net === "ir_tiny" ? tiny : standard;
+  return { side: 16 * side, features };
+}
+
 /** (inputs, outputs, stride) of every block, stage by stage; the first of each stage halves the side. */
 const plan = (stages: readonly number[], { widths }: Size): [inputs: number, outputs: number, stride: number][][] =>
   stages.map((count, s) =>

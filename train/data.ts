@@ -2,6 +2,7 @@
 
 import { openImages } from "../data/open.js";
 import type { PixelSet } from "../data/pixels.js";
+import { progress } from "../data/progress.js";
 
 export interface DataSettings {
   data: string;
@@ -12,10 +13,7 @@ export interface DataSettings {
 
 /** Opens `--data`, with a line on stderr while people are drawn. The drawn set does not depend on the run's seed. */
 export async function openData({ data, size, strict }: DataSettings): Promise<PixelSet> {
-  const onProgress = (done: number, total: number) => {
-    if (process.stderr.isTTY) process.stderr.write(`\rdrawing ${done} of ${total} faces${done === total ? "\n" : ""}`);
-  };
-  const set = await openImages(data, { size, strict, onProgress });
+  const set = await openImages(data, { size, strict, onProgress: progress("drawing") });
   console.error(`data     ${data}: ${set.labels.length} images of ${set.names.length} people, ${size} px`);
   return set;
 }

@@ -6,12 +6,12 @@
 // dropped, so that one net learns to denoise with and without an identity; both happen inside the UNet.
 //
 //   uiface train diffusion                             drawn people, the small nets
-//   uiface train diffusion --data data/casia --net unet_cond_ca_cpd25_uncond20 --batch 64 --steps 900000
+//   uiface train diffusion --preset paper --data data/casia
 // Expect a loss of 1.0 at step 0 (the last convolution starts at zero) and below 0.2 at the end of the small run.
 
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { batchIndices, type PixelSet } from "../data/pixels.js";
+import { makeFolder } from "../engine/io/atomic.js";
 import { add, mul } from "../engine/ops/binary.js";
 import { mse } from "../engine/ops/loss.js";
 import { randn } from "../engine/ops/random.js";
@@ -22,9 +22,10 @@ import { scope } from "../engine/scope.js";
 import { backward } from "../engine/tape.js";
 import { type Tensor, tensor } from "../engine/tensor.js";
 import { unets, vqgans } from "../models/configs.js";
-import { backbones } from "../models/iresnet.js";
+import { backbones, formOf } from "../models/iresnet.js";
 import { UNet } from "../models/unet.js";
 import { VqGan } from "../models/vqgan.js";
+import { shippedWeights } from "../sample/nets.js";
 import { linear, type Schedule } from "../sample/schedule.js";
 import { openData } from "./data.js";
 import { encodeSet, type Latents, latentBatch } from "./latents.js";
@@ -36,9 +37,9 @@ export const diffusionDefaults = {
   size: 64,
   net: "tiny", //                          a name in models/configs.ts
   init: "",
-  vqgan: "weights/vqgan.safetensors", //   the autoencoder, of the configuration vqganNet
+  vqgan: "", //                            weights of the autoencoder; "": the shipped ones
   vqganNet: "tiny",
-  recogniser: "weights/recogniser.safetensors",
+  recogniser: "",
   recogniserNet: "ir_tiny",
   batch: 32,
   accumulate: 1, //                        the paper: 64 x 8
@@ -115,11 +116,14 @@ export function addNoise(
 async function prepare(s: typeof diffusionDefaults, images?: PixelSet): Promise<Latents> {
   const set = images ?? (await openData(s));
   const vqgan = new VqGan(vqgans[s.vqganNet as keyof typeof vqgans]);
-  const recogniser = backbones[s.recogniserNet as keyof typeof backbones]();
-  loadWeights(vqgan, s.vqgan);
-  loadWeights(recogniser, s.recogniser);
-  mkdirSync(s.out, { recursive: true });
-  const latents = await encodeSet(set, vqgan, recogniser, images ? undefined : join(s.out, "latents.safetensors"));
+  const net = s.recogniserNet as keyof typeof backbones;
+  const { side } = formOf(net);
+  const faces = set.size === side ? set : await openData({ ...s, size: side });
+  const recogniser = backbones[net]();
+  loadWeights(vqgan, s.vqgan || join(shippedWeights(), "vqgan.safetensors"));
+  loadWeights(recogniser, s.recogniser || join(shippedWeights(), "recogniser.safetensors"));
+  makeFolder(s.out);
+  const latents = await encodeSet({ set, faces }, vqgan, recogniser, images ? undefined : join(s.out, "latents.safetensors"));
   vqgan.dispose();
   recogniser.dispose();
   return latents;

@@ -4,6 +4,7 @@
 
 import { existsSync } from "node:fs";
 import { imageBatch, type PixelSet } from "../data/pixels.js";
+import { progress } from "../data/progress.js";
 import { ShapeError } from "../engine/errors.js";
 import { openSafetensors, writeSafetensors } from "../engine/io/safetensors.js";
 import { scope } from "../engine/scope.js";
@@ -24,9 +25,12 @@ export interface Latents {
   count: number;
 }
 
-/** Encodes a set; with `path`, from that file if it is there, and into it if not. */
+/**
+ * Encodes a set; with `path`, from that file if it is there, and into it if not. `faces` are the same images at the side that the
+ * recogniser takes.
+ */
 export async function encodeSet(
-  set: PixelSet,
+  { set, faces }: { set: PixelSet; faces: PixelSet },
   vqgan: VqGan,
   recogniser: Backbone,
   path?: string,
@@ -36,6 +40,7 @@ export async function encodeSet(
   const count = set.labels.length;
   let z = new Float32Array(0);
   let shape: number[] = [];
+  const report = progress("latents");
   for (const mirror of [0, 1]) {
     for (let at = 0; at < count; at += batch) {
       const indices = Array.from({ length: Math.min(batch, count - at) }, (_, i) => at + i);
@@ -53,9 +58,10 @@ export async function encodeSet(
           z.set((await y.read()) as Float32Array, ((mirror * count + at) * y.size) / indices.length);
         }),
       );
+      report(mirror * count + at + indices.length, 2 * count);
     }
   }
-  const { rows, dim } = await embed(recogniser, set);
+  const { rows, dim } = await embed(recogniser, faces, { onProgress: progress("contexts") });
   const contexts = Float32Array.from(rows);
   if (path) {
     writeSafetensors(path, [

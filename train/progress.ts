@@ -1,5 +1,7 @@
 // What a run says on stderr: on a terminal one line that is rewritten, elsewhere a line now and then.
 
+import { count, duration } from "../data/progress.js";
+
 /** Seconds between two lines. */
 const every = { terminal: 1, plain: 10 };
 
@@ -54,20 +56,9 @@ export class Progress {
   }
 }
 
-const count = (n: number): string => n.toLocaleString("en");
-
 /** Four digits. */
 export const brief = (x: number): string =>
   x !== 0 && (Math.abs(x) < 1e-3 || Math.abs(x) >= 1e5) ? x.toExponential(2) : String(Number(x.toPrecision(4)));
 
 const speed = (rate: number): string =>
   rate >= 1 ? `${rate.toPrecision(3)} steps/s` : `${(1 / rate).toPrecision(3)} s/step`;
-
-/** 45 s, 3 min, 2 h 05 min, 3 d 4 h */
-export function duration(seconds: number): string {
-  const minutes = Math.round(seconds / 60);
-  if (seconds < 90) return `${Math.round(seconds)} s`;
-  if (minutes < 90) return `${minutes} min`;
-  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
-  return `${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
-}

@@ -3,11 +3,12 @@
 //   loss = cross-entropy of the head's logits              head: models/heads.ts
 //
 //   uiface train recogniser                                drawn people, the small net
-//   uiface train recogniser --data data/uiface --net ir_50 --size 112 --batch 128
+//   uiface train recogniser --preset paper --data data/uiface
 // Its weights make the contexts of the diffusion model, and judge generated sets. Expect the loss to fall from about 15 to below 2.
 
 import type { PixelSet } from "../data/pixels.js";
 import { batchIndices, imageBatch, labelBatch } from "../data/pixels.js";
+import { UsageError } from "../engine/errors.js";
 import { crossEntropy } from "../engine/ops/cross_entropy.js";
 import { SGD } from "../engine/optim.js";
 import { random } from "../engine/random.js";
@@ -15,22 +16,21 @@ import { multiStep } from "../engine/schedules.js";
 import { scope } from "../engine/scope.js";
 import { backward } from "../engine/tape.js";
 import { AdaFace, ArcFace, CosFace, CurricularFace, type Head } from "../models/heads.js";
-import { type Backbone, backbones } from "../models/iresnet.js";
+import { type Backbone, backbones, formOf } from "../models/iresnet.js";
 import { openData } from "./data.js";
 import { openRun } from "./run.js";
 import { loadWeights, saveWeights } from "./weights.js";
 
-const heads = { arcface: ArcFace, cosface: CosFace, curricularface: CurricularFace, adaface: AdaFace };
+export const heads = { arcface: ArcFace, cosface: CosFace, curricularface: CurricularFace, adaface: AdaFace };
 
 export const recogniserDefaults = {
   data: "drawn:400x16",
-  size: 64, //                 side of the images; ir_50 and its kin take 112
+  size: 64, //                 ir_50 and its kin take 112
   net: "ir_tiny", //           a name in models/iresnet.ts
   init: "",
   head: "cosface",
   margin: 0.35,
   scale: 32, //                s of the head: 64 for thousands of people
-  features: 128, //            what the backbone gives
   dropout: 0.2, //             before the last linear layer
   batch: 64,
   lr: 0.1,
@@ -45,10 +45,13 @@ export const recogniserDefaults = {
 
 /** Trains, and writes `<out>/recogniser.safetensors` (the backbone). A device is open. `images`: instead of s.data. */
 export async function trainRecogniser(s: typeof recogniserDefaults, images?: PixelSet): Promise<Backbone> {
+  const net = s.net as keyof typeof backbones;
+  const { side, features } = formOf(net);
   const set = images ?? (await openData(s));
-  const backbone = backbones[s.net as keyof typeof backbones](s.dropout).init(s.seed) as Backbone;
+  if (set.size !== side) throw new UsageError(`${net} takes images of ${side} px, not ${set.size}. Use --size ${side}.`);
+  const backbone = backbones[net](s.dropout).init(s.seed) as Backbone;
   if (s.init) loadWeights(backbone, s.init);
-  const head: Head = new heads[s.head as keyof typeof heads](s.features, set.names.length, {
+  const head: Head = new heads[s.head as keyof typeof heads](features, set.names.length, {
     margin: s.margin,
     scale: s.scale,
   }).init(s.seed);
@@ -61,10 +64,10 @@ export async function trainRecogniser(s: typeof recogniserDefaults, images?: Pix
       const rng = random(s.seed, "recogniser", step);
       const indices = batchIndices(set.labels.length, s.batch, s.seed, step);
       const labels = labelBatch(set, indices);
-      const features = backbone.forward(imageBatch(set, indices, rng.bernoulli(0.5, s.batch)), rng);
+      const y = backbone.forward(imageBatch(set, indices, rng.bernoulli(0.5, s.batch)), rng);
       const loss = crossEntropy(
         head.forward(
-          features,
+          y,
           Array.from(indices, (i) => set.labels[i]!),
         ),
         labels,
@@ -81,7 +84,7 @@ export async function trainRecogniser(s: typeof recogniserDefaults, images?: Pix
   await saveWeights(backbone, `${s.out}/recogniser.safetensors`, {
     net: s.net,
     size: String(s.size),
-    features: String(s.features),
+    features: String(features),
   });
   sgd.dispose();
   head.dispose();

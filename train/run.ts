@@ -9,12 +9,12 @@
 //
 // In s.out: settings.json, metrics.jsonl (a row a step) and the saves, step-<updates done>/ (engine/checkpoint.ts).
 
-import { mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { clearLeftovers, load, type Parts, save, saves } from "../engine/checkpoint.js";
 import { device } from "../engine/device.js";
-import { FileError, TrainingStopped, UifaceError } from "../engine/errors.js";
-import { explainWriteError, writeAtomic } from "../engine/io/atomic.js";
+import { TrainingStopped, UifaceError } from "../engine/errors.js";
+import { makeFolder, writeAtomic } from "../engine/io/atomic.js";
 import { lockFolder } from "../engine/lock.js";
 import type { Part } from "../engine/state.js";
 import type { Tensor } from "../engine/tensor.js";
@@ -51,11 +51,7 @@ const isChecked = (part: Part): part is Checked => "check" in part && "updates" 
 
 /** Opens the run folder s.out for this process alone and loads its last save, if there is one. */
 export async function openRun(s: RunSettings, options: RunOptions): Promise<Run> {
-  try {
-    mkdirSync(s.out, { recursive: true });
-  } catch (error) {
-    throw new FileError(explainWriteError(s.out, (error as NodeJS.ErrnoException).code ?? "unknown"), { cause: error });
-  }
+  makeFolder(s.out);
   const release = lockFolder(s.out);
   try {
     clearLeftovers(s.out);

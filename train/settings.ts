@@ -2,6 +2,8 @@
 
 import { writeSync } from "node:fs";
 import { UsageError } from "../engine/errors.js";
+import { nearest } from "../engine/nearest.js";
+import { numberOf } from "../engine/options.js";
 
 export type Value = string | number | boolean | readonly number[];
 export type Settings = Record<string, Value>;
@@ -15,6 +17,10 @@ export interface SettingsOptions<T> {
   presets?: Record<string, Partial<T>>;
   /** The words a setting takes; one whose default is a number takes numbers besides. */
   choices?: { [K in keyof T]?: readonly string[] };
+  /** Settings that take whole numbers only, and from which on. */
+  whole?: { [K in keyof T]?: number };
+  /** Commands that --help begins with. */
+  examples?: readonly string[];
   /** Default: the process's arguments from the first that begins with "-". */
   args?: readonly string[];
 }
@@ -61,44 +67,47 @@ function parse<T extends Settings>(script: string, defaults: T, options: Setting
     else if (!Object.hasOwn(defaults, name) && typeof defaults[off] === "boolean" && inline === undefined)
       values[off] = false;
     else if (Object.hasOwn(defaults, name))
-      values[name] = typed(script, name, defaults[name]!, options.choices?.[name], next());
+      values[name] = typed(script, name, defaults[name]!, options, next());
     else unknown(script, flag!, [...Object.keys(defaults), ...(options.presets ? ["preset"] : [])]);
   }
   return { preset, values };
 }
 
+/** firstCycle as first-cycle, as the help and the messages write it. */
+const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
 /** first-cycle as firstCycle. */
 const camel = (name: string): string => name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 
-function typed(
+function typed<T>(
   script: string,
-  name: string,
+  name: string & keyof T,
   fallback: Value,
-  choices: readonly string[] | undefined,
+  options: SettingsOptions<T>,
   text: string,
 ): Value {
+  const choices = options.choices?.[name];
+  const least = options.whole?.[name];
   if (choices?.includes(text)) return text;
   const words = choices ? ` or one of ${choices.join(", ")}` : "";
-  if (typeof fallback === "number")
-    return numberOf(text) ?? fail(script, `--${name} takes a number${words}, not "${text}"`);
+  if (typeof fallback === "number") {
+    const value = numberOf(text);
+    if (value !== undefined && (least === undefined || (Number.isSafeInteger(value) && value >= least))) return value;
+    const kind = least === undefined ? "number" : `whole number from ${least} on`;
+    fail(script, `--${kebab(name)} takes a ${kind}${words}, not "${text}"`);
+  }
   if (Array.isArray(fallback)) {
     const list = text === "" ? [] : text.split(",").map(numberOf);
     if (list.every((n) => n !== undefined)) return list;
-    fail(script, `--${name} takes numbers with commas between, such as ${fallback.join(",") || "1,2"}, not "${text}"`);
+    fail(script, `--${kebab(name)} takes numbers with commas between, such as ${fallback.join(",") || "1,2"}, not "${text}"`);
   }
-  if (choices) fail(script, `--${name} takes ${choices.join(", ")}, not "${text}"`, nearest(text, choices));
+  if (choices) fail(script, `--${kebab(name)} takes ${choices.join(", ")}, not "${text}"`, nearest(text, choices));
   return text;
-}
-
-/** Also 10_000. */
-function numberOf(text: string): number | undefined {
-  const value = Number(text.replaceAll("_", ""));
-  return text.trim() !== "" && Number.isFinite(value) ? value : undefined;
 }
 
 function booleanOf(script: string, name: string, text: string): boolean {
   if (text === "true" || text === "false") return text === "true";
-  return fail(script, `--${name} takes true or false, not "${text}"`);
+  return fail(script, `--${kebab(name)} takes true or false, not "${text}"`);
 }
 
 function presetOf(script: string, presets: Record<string, unknown>, text: string): string {
@@ -112,51 +121,29 @@ function presetOf(script: string, presets: Record<string, unknown>, text: string
 
 function unknown(script: string, flag: string, names: readonly string[]): never {
   const near = nearest(camel(flag), names);
-  return fail(script, `there is no setting --${flag}`, near && `--${near}`);
+  return fail(script, `there is no setting --${flag}`, near && `--${kebab(near)}`);
 }
 
 function fail(script: string, what: string, near?: string): never {
   throw new UsageError(`${script}: ${what}.${near ? ` Did you mean ${near}?` : ""}\nSee all settings with --help.`);
 }
 
-/** The name with the fewest changed letters, if they are few. */
-export function nearest(word: string, names: readonly string[]): string | undefined {
-  const ranked = names
-    .map((name) => ({ name, edits: distance(word.toLowerCase(), name.toLowerCase()) }))
-    .sort((a, b) => a.edits - b.edits);
-  const best = ranked[0];
-  return best && best.edits <= Math.max(1, Math.floor(best.name.length / 2)) ? best.name : undefined;
-}
-
-/** Levenshtein's: insertions, deletions and replacements from a to b. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const above = row;
-    row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      row.push(Math.min(above[j]! + 1, row[j - 1]! + 1, above[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    }
-  }
-  return row[b.length]!;
-}
-
 function help<T extends Settings>(
   script: string,
   defaults: T,
-  { summary, about, presets = {}, choices }: SettingsOptions<T>,
+  { summary, about, presets = {}, choices, examples = [] }: SettingsOptions<T>,
 ): string {
-  const width = Math.max(...Object.keys(defaults).map((name) => name.length)) + 2;
+  const width = Math.max(...Object.keys(defaults).map((name) => kebab(name).length)) + 2;
   const column = Math.max(...Object.values(defaults).map((value) => show(value).length)) + 2;
   const rows = Object.entries(defaults).map(([name, value]) => {
     const words = choices?.[name] ? ` (${choices[name].join(", ")})` : "";
-    return `  --${name.padEnd(width)}${show(value).padEnd(column)}${about?.[name] ?? ""}${words}`.trimEnd();
+    return `  --${kebab(name).padEnd(width)}${show(value).padEnd(column)}${about?.[name] ?? ""}${words}`.trimEnd();
   });
   const sets = Object.entries(presets).map(([name, set]) => {
-    const parts = Object.entries(set).map(([key, value]) => `--${key} ${show(value as Value)}`);
-    return `  --preset ${name}    ${parts.join(" ")}`;
+    const parts = Object.entries(set).map(([key, value]) => `--${kebab(key)} ${show(value as Value)}`);
+    return `  --preset ${name.padEnd(8)}${parts.join(" ") || "the defaults"}`;
   });
-  return `${script}${summary ? `: ${summary}` : ""}
+  return `${examples.length ? `Examples:\n${examples.map((line) => `  ${line}\n`).join("")}\n` : ""}${script}${summary ? `: ${summary}` : ""}
 
 Settings, with their defaults:
 ${rows.join("\n")}

@@ -2,18 +2,22 @@
 //
 //   loss = mean |x - decode(zq)| + codebook loss
 //
+// A codebook that starts beside the latents stays there: most codes are never the nearest. So the first `quantiseFrom` steps train
+// the autoencoder without one; then the latents are scaled to unit variance (which the diffusion model wants anyway) and the codes
+// are latents of the training images.
+//
 //   uiface train vqgan                                  drawn people, the small net
 //   uiface train vqgan --data data/faces --net vq-f4 --size 128 --batch 8
 // Expect an L1 of about 0.3 at first and below 0.06 after 2,000 steps of the small net (docs/results.md).
 
-import { batchIndices, imageBatch } from "../data/pixels.js";
+import { batchIndices, imageBatch, type PixelSet } from "../data/pixels.js";
 import { add } from "../engine/ops/binary.js";
 import { l1 } from "../engine/ops/loss.js";
 import { Adam } from "../engine/optim.js";
 import { random } from "../engine/random.js";
 import { cosine } from "../engine/schedules.js";
 import { scope } from "../engine/scope.js";
-import { backward } from "../engine/tape.js";
+import { backward, noGrad } from "../engine/tape.js";
 import { vqgans } from "../models/configs.js";
 import { VqGan } from "../models/vqgan.js";
 import { type DataSettings, openData } from "./data.js";
@@ -26,6 +30,7 @@ export const vqganDefaults = {
   net: "tiny", //            a name in models/configs.ts
   init: "", //               weights to start from (.safetensors)
   batch: 16,
+  quantiseFrom: 300, //      step from which latents pass through the codebook
   lr: 1e-3, //               falls to zero over the run (half a cosine)
   steps: 2_000,
   saveEvery: 500,
@@ -43,13 +48,15 @@ export async function trainVqgan(s: typeof vqganDefaults): Promise<VqGan> {
   const run = await openRun(s, { parts: { vqgan, adam } });
 
   for (let step = run.step; step < s.steps; step++) {
+    if (step === s.quantiseFrom) await seedCodebook(vqgan, images, s);
     scope(() => {
       const indices = batchIndices(images.labels.length, s.batch, s.seed, step);
       const x = imageBatch(images, indices, random(s.seed, "flip", step).bernoulli(0.5, s.batch));
-      const { zq, codebookLoss } = vqgan.quantise(vqgan.encode(x));
-      const pixel = l1(vqgan.decodeCodes(zq), x);
-      run.log({ l1: pixel, codebook: codebookLoss });
-      backward(add(pixel, codebookLoss));
+      const z = vqgan.encode(x);
+      const quantised = step >= s.quantiseFrom ? vqgan.quantise(z) : undefined;
+      const pixel = l1(vqgan.decodeCodes(quantised?.zq ?? z), x);
+      run.log({ l1: pixel, ...(quantised && { codebook: quantised.codebookLoss }) });
+      backward(quantised ? add(pixel, quantised.codebookLoss) : pixel);
     });
     adam.step({ lr: cosine(step, { lr: s.lr, period: s.steps }) });
     adam.zeroGrad();
@@ -59,4 +66,38 @@ export async function trainVqgan(s: typeof vqganDefaults): Promise<VqGan> {
   await saveWeights(vqgan, `${s.out}/vqgan.safetensors`, { net: s.net, size: String(s.size) });
   adam.dispose();
   return vqgan;
+}
+
+/**
+ * Scales latents to zero mean and unit variance, by way of the two 1x1 convolutions around them, so that the decoder sees what it
+ * saw before; then makes every code the latent of a random pixel of a random training image.
+ */
+async function seedCodebook(vqgan: VqGan, images: PixelSet, s: typeof vqganDefaults): Promise<void> {
+  const rng = random(s.seed, "codebook");
+  const { embed_dim: D, n_embed } = vqgan.config;
+  const z: number[][] = [];
+  while (z.length < n_embed) {
+    const picked = rng.integers(16, 0, images.labels.length);
+    const y = await scope(() => noGrad(() => vqgan.encode(imageBatch(images, picked)).read()));
+    const pixels = y.length / picked.length / D;
+    for (let b = 0; b < picked.length && z.length < n_embed; b++) {
+      for (const p of rng.integers(16, 0, pixels)) z.push(Array.from({ length: D }, (_, d) => y[(b * D + d) * pixels + p]!));
+    }
+  }
+  const mean = Array.from({ length: D }, (_, d) => z.reduce((sum, v) => sum + v[d]!, 0) / z.length);
+  const std = Math.sqrt(z.reduce((sum, v) => sum + v.reduce((q, x, d) => q + (x - mean[d]!) ** 2, 0), 0) / (z.length * D));
+  await rescale(vqgan, mean, std);
+  vqgan.quantize.embedding.weight.write(Float32Array.from(z.slice(0, n_embed).flatMap((v) => v.map((x, d) => (x - mean[d]!) / std))));
+}
+
+/** z' = (z - mean) / std out of quant_conv, and post_quant_conv(std z' + mean) instead of post_quant_conv(z). */
+async function rescale({ quant_conv, post_quant_conv }: VqGan, mean: readonly number[], std: number): Promise<void> {
+  const before = (await quant_conv.weight.value.read()) as Float32Array;
+  const shift = (await quant_conv.bias!.value.read()) as Float32Array;
+  quant_conv.weight.write(before.map((w) => w / std));
+  quant_conv.bias!.write(shift.map((b, d) => (b - mean[d]!) / std));
+  const after = (await post_quant_conv.weight.value.read()) as Float32Array; // (out, in, 1, 1)
+  const bias = (await post_quant_conv.bias!.value.read()) as Float32Array;
+  post_quant_conv.bias!.write(bias.map((b, o) => b + mean.reduce((sum, m, d) => sum + after[o * mean.length + d]! * m, 0)));
+  post_quant_conv.weight.write(after.map((w) => w * std));
 }

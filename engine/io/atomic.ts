@@ -1,6 +1,6 @@
 // Files that are either whole or not there: written under a temporary name in the same folder, forced to disk, renamed.
 
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { FileError } from "../errors.js";
 
@@ -50,6 +50,15 @@ export function syncFolder(folder: string): void {
   }
 }
 
+/** Makes a folder and those above it, unless it is there. */
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw isSystemError(error) ? new FileError(explainWriteError(path, error.code), { cause: error }) : error;
+  }
+}
+
 const isSystemError = (error: unknown): error is NodeJS.ErrnoException & { code: string } =>
   error instanceof Error && typeof (error as NodeJS.ErrnoException).code === "string" && "syscall" in error;
 
@@ -65,6 +74,7 @@ export function explainWriteError(path: string, code: string): string {
     EROFS: ["the disk is read-only", "Name another place."],
     ENOENT: [`the folder ${folder} does not exist`, "Make the folder, or name another place."],
     ENOTDIR: [`${folder} is not a folder`, "Name another place."],
+    EEXIST: ["a file of that name is in the way", "Name another folder."],
     EISDIR: ["a folder of that name is in the way", "Name another file."],
   }[code] ?? ["the system refused", "Name another place, or ask what this code means on your system."];
   return `${path} was not written: ${what} (${code}).\nA file of that name is as it was before. ${wayOut}`;

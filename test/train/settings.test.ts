@@ -49,7 +49,7 @@ test.each([
   [["--preset", "tyni"], 'there is no preset "tyni"; there are tiny. Did you mean tiny?'],
   [["--batch", "8", "more"], '"more" is not expected here'],
   [["--toString", "8"], "there is no setting --toString"],
-  [["--lrSteps", "1,x"], '--lrSteps takes numbers with commas between, such as 22,30, not "1,x"'],
+  [["--lrSteps", "1,x"], '--lr-steps takes numbers with commas between, such as 22,30, not "1,x"'],
   [["--batch", "--lr"], '--batch takes a number, not "--lr"'],
 ])("why: a mistyped setting must not train the wrong thing for a week: %s", (args, message) => {
   expect(() => read(...args)).toThrow(UsageError);
