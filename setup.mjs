@@ -1,7 +1,8 @@
 // The starter behind every npm script: installs what is missing, bundles, runs. Plain JavaScript, because Node 20 runs no TypeScript,
 // and without imports outside Node, because nothing is installed yet when a fresh clone calls it.
 //
-//   node setup.mjs uiface demo --smoke      node setup.mjs vitest run      node setup.mjs bench
+//   node setup.mjs uiface demo --smoke      node setup.mjs vitest run      node setup.mjs size
+//   node setup.mjs build                    bundles, and runs nothing: `import ... from "uiface-webgpu/engine"` then works
 
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -20,10 +21,13 @@ const programs = {
   size: "tools/size.ts",
 };
 
+/** The engine as a library: what package.json exports as "uiface-webgpu/engine". */
+const libraries = { engine: "engine/index.ts" };
+
 checkNode();
 await install();
-if (command in programs) await bundle();
-process.exit(await run(commandLine()));
+if (command in programs || command === "build") await bundle();
+process.exit(command === "build" ? 0 : await run(commandLine()));
 
 function checkNode() {
   const [major, minor] = process.versions.node.split(".").map(Number);
@@ -51,7 +55,7 @@ async function bundle() {
   const { build } = await import("esbuild");
   await build({
     absWorkingDir: root,
-    entryPoints: Object.fromEntries(Object.entries(programs).filter(([, file]) => existsSync(join(root, file)))),
+    entryPoints: Object.fromEntries(Object.entries({ ...programs, ...libraries }).filter(isThere)),
     outdir: "dist",
     outExtension: { ".js": ".mjs" },
     bundle: true,
@@ -61,8 +65,13 @@ async function bundle() {
     target: "node20",
     packages: "external",
     sourcemap: true,
+    keepNames: true, // --explain reads names off the stack
     logLevel: "warning",
   });
+}
+
+function isThere([, file]) {
+  return existsSync(join(root, file));
 }
 
 function commandLine() {
@@ -77,7 +86,7 @@ function binOf(tool) {
   const name = packages[tool];
   if (!name) {
     console.error(
-      `setup.mjs knows ${[...Object.keys(programs), ...Object.keys(packages)].join(", ")}; not "${command}".`,
+      `setup.mjs knows ${[...Object.keys(programs), "build", ...Object.keys(packages)].join(", ")}; not "${command}".`,
     );
     process.exit(2);
   }

@@ -13,7 +13,7 @@ import { whole } from "../engine/options.js";
 import { enlarge, grid, nth, type Picture } from "../evaluate/pictures.js";
 import { type DemoImages, fullDemo, runDemo, smokeDemo } from "./demo.js";
 import { explainStep } from "./explain.js";
-import { type DemoResult, type Pictures, reportHtml } from "./report.js";
+import type { DemoResult, Pictures } from "./report.js";
 
 interface DemoOptions {
   out: string;
@@ -86,6 +86,7 @@ async function writeReport(out: string, result: DemoResult, images: DemoImages):
   for (const [name, bytes] of Object.entries(pictures)) writeAtomic(join(out, `${name}.png`), bytes);
   writeAtomic(join(out, "report.json"), new TextEncoder().encode(`${JSON.stringify(result, null, 2)}\n`));
   const page = join(out, "report.html");
+  const { reportHtml } = await import("./report.js"); // its charts take a quarter of a second to load
   writeAtomic(page, new TextEncoder().encode(await reportHtml(result, pictures)));
   return page;
 }

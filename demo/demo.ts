@@ -23,7 +23,7 @@ import { embed } from "../evaluate/embed.js";
 import { makePairs, type Pairs } from "../evaluate/pairs.js";
 import { heat } from "../evaluate/pictures.js";
 import { type Verification, verify } from "../evaluate/verification.js";
-import type { Backbone } from "../models/iresnet.js";
+import { type Backbone, backbones } from "../models/iresnet.js";
 import { newContexts } from "../sample/contexts.js";
 import { type Contexts, decoded, type Generated, generate } from "../sample/generate.js";
 import { type Nets, openNets, shippedWeights } from "../sample/nets.js";
@@ -140,6 +140,7 @@ export async function runDemo(dev: Device, s: DemoSettings): Promise<{ result: D
     conditionedFrom: sampled.generated.conditionedFrom,
     accuracy: {
       chance: 0.5,
+      untrained: judged.untrained.accuracy,
       pairs: s.pairs,
       generated: judged.own.accuracy,
       generatedStd: judged.own.std,
@@ -263,9 +264,14 @@ async function judge(
   unseen: PixelSet,
   own: Backbone,
   drawn: Backbone,
-): Promise<{ own: Verification; drawn: Verification }> {
+): Promise<{ own: Verification; drawn: Verification; untrained: Verification }> {
   const pairs = makePairs(unseen.labels, s.pairs, s.seed);
-  return { own: await verification(own, unseen, pairs), drawn: await verification(drawn, unseen, pairs) };
+  const [judgeOwn, judgeDrawn] = [await verification(own, unseen, pairs), await verification(drawn, unseen, pairs)];
+  // What a net gives that has learned nothing: colours alone tell many of the drawn people apart.
+  const blank = backbones[recogniserDefaults.net as keyof typeof backbones]().init(s.seed);
+  const untrained = await verification(blank, unseen, pairs);
+  blank.dispose();
+  return { own: judgeOwn, drawn: judgeDrawn, untrained };
 }
 
 /** Ten-fold verification of a recogniser on pairs of a set. */

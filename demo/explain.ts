@@ -28,11 +28,11 @@ export async function explainStep(dev: Device): Promise<string> {
       await twoStage(unet, x, context, jump);
     });
   await step(); // compiles
-  return render(await traced(dev, step));
+  return render(await traced(dev, step, ["cheapSecond", "walk", "twoStage", "step"]));
 }
 
 function render(rows: Trace[]): string {
-  const total = rows.reduce((sum, r) => sum + r.ms, 0);
+  const total = rows.some((r) => r.ms === undefined) ? undefined : rows.reduce((sum, r) => sum + r.ms!, 0);
   const out: string[] = [];
   let open: string[] = [];
   for (const row of rows) {
@@ -42,8 +42,8 @@ function render(rows: Trace[]): string {
     for (let depth = shared; depth < path.length; depth++) out.push(`${"  ".repeat(depth)}${path[depth]}`);
     open = path;
     const shapes = row.tensors.map((t) => `${t.name} ${t.shape}`).join("  ");
-    const facts = `${row.grid.join(" x ")} workgroups  ${(row.bytes / 1024).toFixed(0)} KiB  ${(1000 * row.ms).toFixed(0)} us`;
+    const facts = `${row.grid.join(" x ")} workgroups  ${(row.bytes / 1024).toFixed(0)} KiB  ${row.ms === undefined ? "not timed" : `${(1000 * row.ms).toFixed(0)} us`}`;
     out.push(`${"  ".repeat(path.length)}${row.kernel}.wgsl  ${shapes}  ${facts}`);
   }
-  return `${out.join("\n")}\n\n${rows.length} kernels, ${total.toFixed(2)} ms on the adapter.`;
+  return `${out.join("\n")}\n\n${rows.length} kernels, ${total === undefined ? "and no timestamps on this adapter" : `${total.toFixed(2)} ms on the adapter`}.`;
 }

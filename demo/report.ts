@@ -20,7 +20,15 @@ export interface DemoResult {
   conditionedFrom: number[];
   stepTh: number;
   /** Accuracies of 10-fold verification on drawn people whom no net has seen. */
-  accuracy: { chance: number; generated: number; generatedStd: number; drawn: number; drawnStd: number; pairs: number };
+  accuracy: {
+    chance: number;
+    untrained: number;
+    generated: number;
+    generatedStd: number;
+    drawn: number;
+    drawnStd: number;
+    pairs: number;
+  };
   /** Mean cosine of an image to its own context, and to another identity's. */
   cosine: { own: number; other: number };
 }
@@ -44,6 +52,7 @@ export async function reportHtml(r: DemoResult, pictures: Pictures): Promise<str
   const accuracies = bars(
     [
       { name: "chance", value: 50 },
+      { name: "the same net, untrained", value: 100 * r.accuracy.untrained },
       { name: "trained on generated faces", value: 100 * r.accuracy.generated },
       { name: "trained on drawn faces", value: 100 * r.accuracy.drawn },
     ],

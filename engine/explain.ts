@@ -15,16 +15,26 @@ export interface Trace {
   grid: readonly number[];
   /** Of all bound tensors, each once. */
   bytes: number;
-  ms: number;
+  /** undefined: the adapter has no timestamps. */
+  ms: number | undefined;
 }
 
-/** Runs `work` with timestamps and a look at the stack of every dispatch. */
-export async function traced(dev: Device, work: () => Promise<unknown>): Promise<Trace[]> {
+/**
+ * Runs `work` with timestamps, where the adapter has them, and a look at the stack of every dispatch.
+ *
+ * @param around   functions that call operations and are none themselves
+ */
+export async function traced(
+  dev: Device,
+  work: () => Promise<unknown>,
+  around: readonly string[] = [],
+): Promise<Trace[]> {
+  const outside = new Set([...internal, ...around]);
   const rows: Omit<Trace, "ms">[] = [];
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 100;
   dev.onDispatch = (kernel, tensors, grid) => {
-    const { blocks, op } = fromStack(new Error().stack ?? "");
+    const { blocks, op } = fromStack(new Error().stack ?? "", outside);
     const bound = Object.entries(tensors);
     rows.push({
       kernel,
@@ -36,10 +46,15 @@ export async function traced(dev: Device, work: () => Promise<unknown>): Promise
     });
   };
   try {
-    const times = await dev.profile(async () => {
+    const run = async () => {
       await work();
-    });
-    return rows.map((row, i) => ({ ...row, ms: times[i]?.ms ?? 0 }));
+    };
+    if (dev.gpu.features.has("timestamp-query")) {
+      const times = await dev.profile(run);
+      return rows.map((row, i) => ({ ...row, ms: times[i]?.ms }));
+    }
+    await run();
+    return rows.map((row) => ({ ...row, ms: undefined }));
   } finally {
     dev.onDispatch = undefined;
     Error.stackTraceLimit = limit;
@@ -47,18 +62,21 @@ export async function traced(dev: Device, work: () => Promise<unknown>): Promise
 }
 
 /** Blocks and operation out of a stack, whose first lines are the innermost calls. */
-function fromStack(stack: string): { blocks: string[]; op: string } {
-  const calls = stack.split("\n").flatMap((line) => /^\s+at (?:async )?(?:new )?([\w$.]+) /.exec(line)?.[1] ?? []);
+function fromStack(stack: string, outside: ReadonlySet<string>): { blocks: string[]; op: string } {
+  const lines = stack.split("\n");
+  const resumed = lines.findIndex((line) => /^\s+at async /.test(line)); // whoever waits there is no caller
+  const called = lines.slice(0, resumed < 0 ? undefined : resumed);
+  const calls = called.flatMap((line) => /^\s+at (?:new )?([\w$.]+) /.exec(line)?.[1] ?? []);
   const blocks: string[] = [];
   let op = "";
   for (const call of calls) {
     const [, owner, method] = /^(\w+)\.(\w+)$/.exec(call) ?? [];
     if (owner && /^[A-Z]/.test(owner) && (method === "forward" || method === "run") && owner !== "Kernel")
       blocks.unshift(owner);
-    else if (!blocks.length && !owner && /^[a-z]\w+$/.test(call) && !internal.has(call)) op = call;
+    else if (!blocks.length && !owner && /^[a-z]\w+$/.test(call) && !outside.has(call)) op = call;
   }
   return { blocks: blocks.filter((b, i) => b !== blocks[i - 1]), op };
 }
 
 /** Functions that stand between an operation and its kernels, or around them, and explain nothing. */
-const internal = new Set(["scope", "noGrad", "record", "traced", "compute", "toLayout", "gemm", "work", "backward"]);
+const internal = new Set(["scope", "noGrad", "record", "traced", "compute", "toLayout", "gemm", "work", "run", "backward"]);

@@ -3,7 +3,9 @@
 import * as binary from "./ops/binary.js";
 import { slice } from "./ops/cat.js";
 import * as layout from "./ops/layout.js";
+import { type MatmulOptions, matmul } from "./ops/matmul.js";
 import * as reduce from "./ops/reduce.js";
+import { softmax } from "./ops/softmax.js";
 import * as unary from "./ops/unary.js";
 import { backward } from "./tape.js";
 import { type Shape, Tensor } from "./tensor.js";
@@ -17,6 +19,9 @@ const methods = {
   sub: (x: Tensor, b: Operand): Tensor => binary.sub(x, b),
   mul: (x: Tensor, b: Operand): Tensor => binary.mul(x, b),
   div: (x: Tensor, b: Operand): Tensor => binary.div(x, b),
+
+  matmul: (x: Tensor, b: Tensor, options?: MatmulOptions): Tensor => matmul(x, b, options),
+  softmax: (x: Tensor, dim?: number): Tensor => softmax(x, dim),
 
   neg: (x: Tensor): Tensor => unary.neg(x),
   abs: (x: Tensor): Tensor => unary.abs(x),

@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { FileError, UsageError } from "../engine/errors.js";
+import { FileError } from "../engine/errors.js";
 import { openSafetensors } from "../engine/io/safetensors.js";
 import type { Module } from "../engine/nn.js";
 import { unets, vqgans } from "../models/configs.js";
@@ -38,7 +38,7 @@ function open<C, M extends Module>(folder: string, file: string, known: Record<s
   const weights = openSafetensors(path);
   const name = weights.metadata.get("net") ?? "tiny";
   const config = known[name];
-  if (!config) throw new UsageError(`${path} is for the net "${name}"; known are ${Object.keys(known).join(", ")}.`);
+  if (!config) throw new FileError(`${path} is for the net "${name}"; known are ${Object.keys(known).join(", ")}.`);
   const net = make(config);
   net.load(weights);
   return net;

@@ -9,7 +9,7 @@
 // Numerics:          |y| <= 5.77 (u has 24 bits); cos and sin by polynomial, because the builtins may be off by 2e-4;
 //                    ln(1 - u) by series for small u, where log may have an absolute error of 2^-21
 // Gradient:          none
-// Host:              a fresh key of Rng.key() for each array
+// Host:              engine/ops/random.ts, a fresh key of Rng.key() for each tensor
 // Twin:              engine/random.ts, normalArray
 
 // @import common/philox.wgsl

@@ -6,7 +6,7 @@
 // Traffic:           writes 4 n bytes, reads none
 // Numerics:          integer arithmetic and one exact conversion: the same bits on every adapter
 // Gradient:          none
-// Host:              a fresh key of Rng.key() for each array
+// Host:              engine/ops/random.ts, a fresh key of Rng.key() for each tensor
 // Twin:              engine/random.ts, uniformArray
 
 // @import common/philox.wgsl

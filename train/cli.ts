@@ -8,6 +8,7 @@ import { diffusionDefaults, trainDiffusion } from "./diffusion.js";
 import { diffusionOptions, recogniserOptions, vqganOptions } from "./options.js";
 import { recogniserDefaults, trainRecogniser } from "./recogniser.js";
 import { type Settings, type SettingsOptions, settings } from "./settings.js";
+import { shippedDefaults, trainShipped } from "./shipped.js";
 import { trainVqgan, vqganDefaults } from "./vqgan.js";
 
 export function trainCommand(): Command {
@@ -16,7 +17,16 @@ export function trainCommand(): Command {
     .addHelpText("before", "Examples:\n  uiface train vqgan\n  uiface train diffusion --help\n")
     .addCommand(script("vqgan", vqganDefaults, vqganOptions, trainVqgan))
     .addCommand(script("recogniser", recogniserDefaults, recogniserOptions, trainRecogniser))
-    .addCommand(script("diffusion", diffusionDefaults, diffusionOptions, trainDiffusion));
+    .addCommand(script("diffusion", diffusionDefaults, diffusionOptions, trainDiffusion))
+    .addCommand(
+      script(
+        "shipped",
+        shippedDefaults,
+        { summary: "all three nets as they come with the package" },
+        trainShipped,
+        (s) => s.weights,
+      ),
+    );
 }
 
 /** A subcommand whose options are the script's settings (train/settings.ts reads and checks them). */
@@ -25,6 +35,7 @@ function script<T extends Settings & { out: string }>(
   defaults: T,
   options: SettingsOptions<T>,
   run: (s: T) => Promise<unknown>,
+  result = (s: T) => `${s.out}/${name}.safetensors`,
 ): Command {
   return new Command(name)
     .description(`Train ${options.summary}.`)
@@ -40,6 +51,6 @@ function script<T extends Settings & { out: string }>(
       console.error(`adapter  ${describe(device.info)} (${device.kind})`);
       await run(s);
       device.close();
-      console.log(`${s.out}/${name}.safetensors`);
+      console.log(result(s));
     });
 }

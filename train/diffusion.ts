@@ -123,7 +123,12 @@ async function prepare(s: typeof diffusionDefaults, images?: PixelSet): Promise<
   loadWeights(vqgan, s.vqgan || join(shippedWeights(), "vqgan.safetensors"));
   loadWeights(recogniser, s.recogniser || join(shippedWeights(), "recogniser.safetensors"));
   makeFolder(s.out);
-  const latents = await encodeSet({ set, faces }, vqgan, recogniser, images ? undefined : join(s.out, "latents.safetensors"));
+  const latents = await encodeSet(
+    { set, faces },
+    vqgan,
+    recogniser,
+    images ? undefined : join(s.out, "latents.safetensors"),
+  );
   vqgan.dispose();
   recogniser.dispose();
   return latents;

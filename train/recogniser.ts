@@ -48,7 +48,8 @@ export async function trainRecogniser(s: typeof recogniserDefaults, images?: Pix
   const net = s.net as keyof typeof backbones;
   const { side, features } = formOf(net);
   const set = images ?? (await openData(s));
-  if (set.size !== side) throw new UsageError(`${net} takes images of ${side} px, not ${set.size}. Use --size ${side}.`);
+  if (set.size !== side)
+    throw new UsageError(`${net} takes images of ${side} px, not ${set.size}. Use --size ${side}.`);
   const backbone = backbones[net](s.dropout).init(s.seed) as Backbone;
   if (s.init) loadWeights(backbone, s.init);
   const head: Head = new heads[s.head as keyof typeof heads](features, set.names.length, {

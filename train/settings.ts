@@ -66,8 +66,7 @@ function parse<T extends Settings>(script: string, defaults: T, options: Setting
       );
     else if (!Object.hasOwn(defaults, name) && typeof defaults[off] === "boolean" && inline === undefined)
       values[off] = false;
-    else if (Object.hasOwn(defaults, name))
-      values[name] = typed(script, name, defaults[name]!, options, next());
+    else if (Object.hasOwn(defaults, name)) values[name] = typed(script, name, defaults[name]!, options, next());
     else unknown(script, flag!, [...Object.keys(defaults), ...(options.presets ? ["preset"] : [])]);
   }
   return { preset, values };
@@ -99,7 +98,10 @@ function typed<T>(
   if (Array.isArray(fallback)) {
     const list = text === "" ? [] : text.split(",").map(numberOf);
     if (list.every((n) => n !== undefined)) return list;
-    fail(script, `--${kebab(name)} takes numbers with commas between, such as ${fallback.join(",") || "1,2"}, not "${text}"`);
+    fail(
+      script,
+      `--${kebab(name)} takes numbers with commas between, such as ${fallback.join(",") || "1,2"}, not "${text}"`,
+    );
   }
   if (choices) fail(script, `--${kebab(name)} takes ${choices.join(", ")}, not "${text}"`, nearest(text, choices));
   return text;

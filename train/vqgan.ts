@@ -81,13 +81,18 @@ async function seedCodebook(vqgan: VqGan, images: PixelSet, s: typeof vqganDefau
     const y = await scope(() => noGrad(() => vqgan.encode(imageBatch(images, picked)).read()));
     const pixels = y.length / picked.length / D;
     for (let b = 0; b < picked.length && z.length < n_embed; b++) {
-      for (const p of rng.integers(16, 0, pixels)) z.push(Array.from({ length: D }, (_, d) => y[(b * D + d) * pixels + p]!));
+      for (const p of rng.integers(16, 0, pixels))
+        z.push(Array.from({ length: D }, (_, d) => y[(b * D + d) * pixels + p]!));
     }
   }
   const mean = Array.from({ length: D }, (_, d) => z.reduce((sum, v) => sum + v[d]!, 0) / z.length);
-  const std = Math.sqrt(z.reduce((sum, v) => sum + v.reduce((q, x, d) => q + (x - mean[d]!) ** 2, 0), 0) / (z.length * D));
+  const std = Math.sqrt(
+    z.reduce((sum, v) => sum + v.reduce((q, x, d) => q + (x - mean[d]!) ** 2, 0), 0) / (z.length * D),
+  );
   await rescale(vqgan, mean, std);
-  vqgan.quantize.embedding.weight.write(Float32Array.from(z.slice(0, n_embed).flatMap((v) => v.map((x, d) => (x - mean[d]!) / std))));
+  vqgan.quantize.embedding.weight.write(
+    Float32Array.from(z.slice(0, n_embed).flatMap((v) => v.map((x, d) => (x - mean[d]!) / std))),
+  );
 }
 
 /** z' = (z - mean) / std out of quant_conv, and post_quant_conv(std z' + mean) instead of post_quant_conv(z). */
@@ -98,6 +103,8 @@ async function rescale({ quant_conv, post_quant_conv }: VqGan, mean: readonly nu
   quant_conv.bias!.write(shift.map((b, d) => (b - mean[d]!) / std));
   const after = (await post_quant_conv.weight.value.read()) as Float32Array; // (out, in, 1, 1)
   const bias = (await post_quant_conv.bias!.value.read()) as Float32Array;
-  post_quant_conv.bias!.write(bias.map((b, o) => b + mean.reduce((sum, m, d) => sum + after[o * mean.length + d]! * m, 0)));
+  post_quant_conv.bias!.write(
+    bias.map((b, o) => b + mean.reduce((sum, m, d) => sum + after[o * mean.length + d]! * m, 0)),
+  );
   post_quant_conv.weight.write(after.map((w) => w * std));
 }

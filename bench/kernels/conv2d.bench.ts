@@ -1,0 +1,129 @@
+// 3x3 convolutions, stride 1, padding 1: the shapes of PEERS.md, and those of the miniature's nets (few channels).
+
+import { correlate, slide, spread } from "../../engine/ops/convolution.js";
+import type { Conv } from "../../engine/ops/gemm_plan.js";
+import { emptyLike, type Tensor } from "../../engine/tensor.js";
+import { type Case, type Filled, filled, type Floor, type Group, type Pair, places } from "../case.js";
+import { convFloor } from "../floors.js";
+
+/** Batch, channels in and out, side; `floored`: PEERS.md has it. */
+const shapes = [
+  { B: 8, I: 96, O: 96, side: 32, floored: true },
+  { B: 8, I: 192, O: 192, side: 16, floored: true },
+  { B: 8, I: 384, O: 384, side: 8, floored: true },
+  { B: 8, I: 768, O: 768, side: 4, floored: true },
+  { B: 1, I: 128, O: 128, side: 128, floored: true },
+  { B: 1, I: 512, O: 512, side: 32, floored: true },
+  { B: 32, I: 4, O: 16, side: 64, floored: false },
+  { B: 32, I: 16, O: 16, side: 64, floored: false },
+  { B: 32, I: 16, O: 32, side: 64, floored: false },
+  { B: 32, I: 64, O: 64, side: 16, floored: false },
+];
+
+type Size = (typeof shapes)[number];
+
+function passes({ B, I, O, side, floored }: Size): Case[] {
+  const [x, w, dy] = [
+    filled([B, I, side, side], 1, "channels_last"),
+    filled([O, I, 3, 3], 2, "channels_last"),
+    filled([B, O, side, side], 3, "channels_last"),
+  ];
+  const g: Conv = {
+    large: [side, side],
+    small: [side, side],
+    largeChannels: I,
+    smallChannels: O,
+    batch: B,
+    kernel: [3, 3],
+    stride: [1, 1],
+    pad: [1, 1],
+  };
+  const image = `B${B} ${I}->${O} @${side}`;
+  const common = { work: { flops: 2 * B * side ** 2 * I * O * 9 }, allowed: 3e-5 };
+  const floor = (f: Floor) => (floored ? { floor: f } : {});
+  return [
+    {
+      ...common,
+      ...floor(convFloor),
+      name: `conv ${image}`,
+      run: () => into(dy, (y) => slide(g, { x: x.t, w: w.t, y })),
+      check: async (y) => pairs(await y.read(), (i) => forwardAt(x, w, g, i)),
+    },
+    {
+      ...common,
+      ...floor({ rateOf: `conv ${image}` }),
+      name: `conv ${image}, dx`,
+      run: () => into(x, (y) => spread(g, { x: dy.t, w: w.t, y })),
+      check: async (y) => pairs(await y.read(), (i) => inputGradientAt(dy, w, g, i)),
+    },
+    {
+      ...common,
+      ...floor({ rateOf: `conv ${image}` }),
+      name: `conv ${image}, dw`,
+      run: () => into(w, (dw) => correlate(g, { large: x.t, small: dy.t, dw })),
+      check: async (y) => pairs(await y.read(), (i) => weightGradientAt(x, dy, g, i)),
+    },
+  ];
+}
+
+/** A tensor like this one, after `work` has filled it. */
+function into({ t }: Filled, work: (y: Tensor) => void): Tensor {
+  const y = emptyLike(t);
+  work(y);
+  return y;
+}
+
+const pairs = (got: ArrayLike<number>, want: (i: number) => number): Pair[] =>
+  places(got.length).map((i) => [got[i]!, want(i)]);
+
+/** Element (b, c, row, col) of an image, 0 outside. */
+function pixel({ t, v }: Filled, b: number, c: number, row: number, col: number): number {
+  const [, C, H, W] = t.shape as [number, number, number, number];
+  return row < 0 || col < 0 || row >= H || col >= W ? 0 : v[((b * C + c) * H + row) * W + col]!;
+}
+
+/** Splits an index of (.., C, H, W) into its four parts. */
+function split(i: number, C: number, H: number, W: number): [number, number, number, number] {
+  return [Math.floor(i / (C * H * W)), Math.floor(i / (H * W)) % C, Math.floor(i / W) % H, i % W];
+}
+
+function forwardAt(x: Filled, w: Filled, g: Conv, i: number): number {
+  const [b, o, row, col] = split(i, g.smallChannels, ...g.small);
+  let sum = 0;
+  for (let c = 0; c < g.largeChannels; c++) {
+    for (let tap = 0; tap < 9; tap++) {
+      const [r, s] = [Math.floor(tap / 3), tap % 3];
+      sum += pixel(w, o, c, r, s) * pixel(x, b, c, row + r - 1, col + s - 1);
+    }
+  }
+  return sum;
+}
+
+function inputGradientAt(dy: Filled, w: Filled, g: Conv, i: number): number {
+  const [b, c, row, col] = split(i, g.largeChannels, ...g.large);
+  let sum = 0;
+  for (let o = 0; o < g.smallChannels; o++) {
+    for (let tap = 0; tap < 9; tap++) {
+      const [r, s] = [Math.floor(tap / 3), tap % 3];
+      sum += pixel(w, o, c, r, s) * pixel(dy, b, o, row + 1 - r, col + 1 - s);
+    }
+  }
+  return sum;
+}
+
+function weightGradientAt(x: Filled, dy: Filled, g: Conv, i: number): number {
+  const [o, c, r, s] = split(i, g.largeChannels, 3, 3);
+  let sum = 0;
+  for (let b = 0; b < g.batch; b++) {
+    for (let row = 0; row < g.small[0]; row++) {
+      for (let col = 0; col < g.small[1]; col++) {
+        sum += pixel(dy, b, o, row, col) * pixel(x, b, c, row + r - 1, col + s - 1);
+      }
+    }
+  }
+  return sum;
+}
+
+/** Two groups, so that ceilings are measured near what they are compared with. */
+export const conv2d: Group = { stem: "conv2d", make: () => shapes.filter((s) => s.floored).flatMap(passes) };
+export const conv2dSmall: Group = { stem: "conv2d", make: () => shapes.filter((s) => !s.floored).flatMap(passes) };
