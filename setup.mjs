@@ -19,6 +19,7 @@ const programs = {
   mutants: "test/mutants/main.ts",
   bench: "bench/main.ts",
   size: "tools/size.ts",
+  soak: "tools/soak.ts",
 };
 
 /** The engine as a library: what package.json exports as "uiface-webgpu/engine". */

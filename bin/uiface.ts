@@ -38,7 +38,9 @@ function prepare(command: Command, path: string): void {
   command
     .exitOverride()
     .showHelpAfterError(`See \`${path} --help\`.`)
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: (.)/, (_, first: string) => first.toUpperCase())) });
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: (.)/, (_, first: string) => first.toUpperCase())),
+    });
   for (const child of command.commands) prepare(child, `${path} ${child.name()}`);
 }
 

@@ -40,7 +40,7 @@ export const labelBatch = (set: PixelSet, indices: ArrayLike<number>): Tensor =>
     "u32",
   );
 
-/** [-1, 1] to 8 bits, as the official sampler writes images: value * 255 + 0.5, clamped, truncated (SPEC of the PNGs). */
+/** [-1, 1] to 8 bits, as the official sampler writes images: value * 255 + 0.5, clamped, truncated (docs/quirks.md). */
 export function toBytes(values: ArrayLike<number>): Uint8Array {
   const out = new Uint8Array(values.length);
   for (let i = 0; i < values.length; i++) out[i] = Math.min(255, Math.max(0, ((values[i]! + 1) / 2) * 255 + 0.5));

@@ -73,7 +73,7 @@ export const smokeDemo: typeof fullDemo = {
   diffusionSteps: 3,
   identities: 2,
   perIdentity: 2,
-  ddimSteps: 10,
+  ddimSteps: 5,
   recogniserSteps: 4,
   pairs: 20,
 };

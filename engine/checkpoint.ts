@@ -103,8 +103,16 @@ export function load(path: string, parts: Parts): SaveInfo {
       `${path} holds ${saved.join(", ")}, but this run has ${given.join(", ")}.\nUse the settings of that save, or name another --out.`,
     );
   }
-  for (const [name, part] of Object.entries(parts))
-    part.load(lazily(openSafetensors(join(path, `${name}.safetensors`))));
+  for (const [name, part] of Object.entries(parts)) {
+    const file = join(path, `${name}.safetensors`);
+    try {
+      part.load(lazily(openSafetensors(file)));
+    } catch (error) {
+      if (error instanceof FileError)
+        error.message = `${file} is no save of this run.\n${error.message}\nUse the settings in ${join(path, "state.json")}, or name another --out.`;
+      throw error;
+    }
+  }
   return info;
 }
 

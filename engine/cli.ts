@@ -50,7 +50,12 @@ async function doctor(options: { json?: boolean }): Promise<void> {
 }
 
 /** The report of a machine without an adapter. */
-const nothing = ({ attempts, next }: NoAdapterError) => ({ adapter: null, tried: attempts, node: process.versions.node, next });
+const nothing = ({ attempts, next }: NoAdapterError) => ({
+  adapter: null,
+  tried: attempts,
+  node: process.versions.node,
+  next,
+});
 
 function print(
   report: {

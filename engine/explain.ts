@@ -79,4 +79,15 @@ function fromStack(stack: string, outside: ReadonlySet<string>): { blocks: strin
 }
 
 /** Functions that stand between an operation and its kernels, or around them, and explain nothing. */
-const internal = new Set(["scope", "noGrad", "record", "traced", "compute", "toLayout", "gemm", "work", "run", "backward"]);
+const internal = new Set([
+  "scope",
+  "noGrad",
+  "record",
+  "traced",
+  "compute",
+  "toLayout",
+  "gemm",
+  "work",
+  "run",
+  "backward",
+]);

@@ -101,7 +101,7 @@ export class Flat {
     this.clearGaps();
     const software = this.device.family === "broadcast";
     const WORKGROUP = software ? 16 : 64;
-    const threads = software ? 1024 : 32_768; // KERNELS.md 6; a GPU needs tens of thousands to fill its memory bus
+    const threads = software ? 1024 : 32_768; // docs/kernels.md; a GPU needs tens of thousands to fill its memory bus
     this.partial ??= keep(zeros([Math.max(1, this.buckets.length) * 32_768]));
     this.buckets.forEach(({ grads }, b) => {
       const turns = Math.ceil(grads.size / 16 / threads);
@@ -176,7 +176,7 @@ Run with a lower --lr, or with DEBUG=nan to see the first kernel that makes such
     for (const x of [this.health, this.norm, this.partial]) x?.dispose();
   }
 
-  /** How a kernel covers a bucket: VECS vec4's a thread (KERNELS.md 6). */
+  /** How a kernel covers a bucket: VECS vec4's a thread (docs/kernels.md). */
   launch({ weights }: Bucket): Launch {
     const VECS = this.device.family === "broadcast" && this.device.subgroupSize === 8 ? 2 : 1;
     return { workgroups: Math.ceil(weights.size / (4 * VECS * 64)), constants: { VECS } };

@@ -17,7 +17,9 @@ export const real =
   (text: string): number => {
     const value = numberOf(text);
     if (value !== undefined && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`It takes a number from ${least} ${most < Number.POSITIVE_INFINITY ? `to ${most}` : "on"}.`);
+    throw new InvalidArgumentError(
+      `It takes a number from ${least} ${most < Number.POSITIVE_INFINITY ? `to ${most}` : "on"}.`,
+    );
   };
 
 /** undefined: no finite number. */

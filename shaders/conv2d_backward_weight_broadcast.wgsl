@@ -1,12 +1,14 @@
 // conv2d_backward_weight_broadcast   dw[m, tap, n] = sum over output pixels o of dy[o, m] x[o stride - pad + tap, n]
-//                    for software adapters: matmul_broadcast's form for dw = dy^T x, a tap each z, pixels for K
+//                    for software adapters: matmul_broadcast's form for dw = dy^T x, (tap, n) for N, pixels for K
 //
-// Shapes             x: (B, Hx, Wx, N)   dy: (B, Hy, Wy, M)   dw: (M, kh, kw, N)     N, M multiples of 4
+// Shapes             x: (B, Hx, Wx, N)   dy: (B, Hy, Wy, M)   dw: (splits, M, kh, kw, N)     N, M multiples of 4
 //                    conv_transpose2d calls it with x and dy exchanged: its w is (input, kh, kw, output).
-// One workgroup      is one subgroup of SG lanes and owns RM channels of M by 4 * CN * SG of N, of tap z.
-// One thread         owns 4 * CN channels of N, all RM rows; dy reaches it by broadcast, a vec4f a lane.
+// One workgroup      is one subgroup of SG lanes and owns RM channels of M by 4 * CN * SG columns (tap, n), over the
+//                    output rows of split z. Few channels fill the lanes with several taps.
+// One thread         owns 4 * CN columns, all RM rows; dy reaches it by broadcast, a vec4f a lane.
 // Traffic            x taps * M / RM times, dy taps * N / (4 CN SG) times, dw once.
-// Numerics           f32, pixels in order. The window is clipped to x first, so the loop meets no padding.
+// Numerics           f32, pixels in order. The window is clipped to x first, as far as the workgroup's taps agree; what is
+//                    left of the padding counts as 0.
 // Forward            conv2d_broadcast.wgsl       Host  engine/ops/gemm_plan.ts
 
 enable subgroups;
@@ -23,7 +25,7 @@ struct Params {
   x_size: vec2u, y_size: vec2u,  // height, width
   kernel: vec2u, stride: vec2u,
   pad: vec2u,                    // top, left
-  B: u32, N: u32, M: u32,
+  B: u32, N: u32, M: u32, splits: u32,
 }
 
 @group(0) @binding(0) var<storage, read>       x: array<vec4f>;
@@ -46,60 +48,90 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let tile = group.y * grid.x + group.x;
   let m_tiles = (params.M + RM - 1u) / RM;
   let m0 = tile % m_tiles * RM;
+  let columns = params.kernel.x * params.kernel.y * params.N;
   let n_tile = tile / m_tiles * (4u * CN * SG);
-  if (n_tile >= params.N) { return; }
+  if (n_tile >= columns) { return; }
   let n0 = n_tile + lane * (4u * CN);
 
-  let tap = vec2u(group.z / params.kernel.y, group.z % params.kernel.y);
-  let first_row = first_inside(tap.x, params.pad.x, params.stride.x);
-  let end_row = end_inside(tap.x, params.pad.x, params.stride.x, params.x_size.x, params.y_size.x);
-  let first_col = first_inside(tap.y, params.pad.y, params.stride.y);
-  let end_col = end_inside(tap.y, params.pad.y, params.stride.y, params.x_size.y, params.y_size.y);
+  // The output rows and columns that some tap of this workgroup takes inside of x.
+  let first_tap = n_tile / params.N;
+  let last_tap = (min(n_tile + 4u * CN * SG, columns) - 1u) / params.N;
+  let top_tap = first_tap / params.kernel.y;
+  let bottom_tap = last_tap / params.kernel.y;
+  let one_row = top_tap == bottom_tap;
+  let left_tap = select(0u, first_tap % params.kernel.y, one_row);
+  let right_tap = select(params.kernel.y - 1u, last_tap % params.kernel.y, one_row);
+  let first_row = first_inside(bottom_tap, params.pad.x, params.stride.x);
+  let end_row = end_inside(top_tap, params.pad.x, params.stride.x, params.x_size.x, params.y_size.x);
+  let first_col = first_inside(right_tap, params.pad.y, params.stride.y);
+  let end_col = end_inside(left_tap, params.pad.y, params.stride.y, params.x_size.y, params.y_size.y);
 
   // @registers
-  var at_x: array<u32, CN>;                      // this lane's place in the channels of a pixel, in vec4f's
+  var at_x: array<u32, CN>;                      // this lane's place in the channels of a pixel, in vec4f's,
+  // @registers
+  var shift_row: array<u32, CN>;                 // and where its tap falls beside o stride; "negative" ones wrap
+  // @registers
+  var shift_col: array<u32, CN>;
   // @unroll
-  for (var j = 0u; j < CN; j++) { at_x[j] = min(n0 + 4u * j, params.N - 4u) / 4u; }
+  for (var j = 0u; j < CN; j++) {
+    let column = min(n0 + 4u * j, columns - 4u);
+    at_x[j] = column % params.N / 4u;
+    shift_row[j] = column / params.N / params.kernel.y - params.pad.x;
+    shift_col[j] = column / params.N % params.kernel.y - params.pad.y;
+  }
 
   // @registers
-  var c: array<vec4f, RM * CN>;                  // c[i * CN + j]: row m0 + i, channels n0 + 4j ..
-  for (var image = 0u; image < params.B; image++) {
-    for (var row = first_row; row < end_row; row++) {
-      let x_row = (image * params.x_size.x + row * params.stride.x + tap.x - params.pad.x) * params.x_size.y;
-      let dy_row = (image * params.y_size.x + row) * params.y_size.y;
-      for (var col = first_col; col < end_col; col += KU) {
-        // @registers
-        var b: array<vec4f, CN * KU>;            // b[j * KU + t]: channels n0 + 4j .. at pixel col + t, 0 past the end
+  var c: array<vec4f, RM * CN>;                  // c[i * CN + j]: row m0 + i, columns n0 + 4j ..
+  let height = max(end_row, first_row) - first_row;
+  let rows = params.B * height;
+  for (var r = rows * group.z / params.splits; r < rows * (group.z + 1u) / params.splits; r++) {
+    let image = r / height;
+    let row = first_row + r % height;
+    let dy_row = (image * params.y_size.x + row) * params.y_size.y;
+    // @registers
+    var x_row: array<u32, CN>;
+    // @registers
+    var row_ok: array<bool, CN>;
+    // @unroll
+    for (var j = 0u; j < CN; j++) {
+      let at = row * params.stride.x + shift_row[j];
+      row_ok[j] = at < params.x_size.x;
+      x_row[j] = (image * params.x_size.x + at) * params.x_size.y;
+    }
+    for (var col = first_col; col < end_col; col += KU) {
+      // @registers
+      var b: array<vec4f, CN * KU>;            // b[j * KU + t]: columns n0 + 4j .. at pixel col + t, 0 outside
+      // @unroll
+      for (var t = 0u; t < KU; t++) {
         // @unroll
-        for (var t = 0u; t < KU; t++) {
-          let pixel = x_row + min(col + t, end_col - 1u) * params.stride.y + tap.y - params.pad.y;
+        for (var j = 0u; j < CN; j++) {
+          let at = (col + t) * params.stride.y + shift_col[j];
+          let ok = row_ok[j] & (at < params.x_size.y) & (col + t < end_col);
+          let place = select(0u, (x_row[j] + at) * (params.N / 4u), ok) + at_x[j];
+          b[j * KU + t] = select(vec4f(), x[place], ok);
+        }
+      }
+      // @registers
+      var loaded: array<vec4f, LOADS>;
+      // @unroll
+      for (var i = 0u; i < LOADS; i++) {
+        let v = SG * i + lane;                 // vec4f v % MV of the pixel after v / MV
+        let pixel = dy_row + min(col + v / MV % KU, end_col - 1u);
+        loaded[i] = dy[(pixel * params.M + min(m0 + v % MV * 4u, params.M - 4u)) / 4u];
+      }
+      // @unroll
+      for (var g = 0u; g < MV; g++) {
+        // @registers
+        var a: array<vec4f, KU>;               // a[t]: rows m0 + 4g .., pixel col + t
+        // @unroll
+        for (var t = 0u; t < KU; t++) { a[t] = subgroupShuffle(loaded[(t * MV + g) / SG], (t * MV + g) % SG); }
+        // @unroll
+        for (var e = 0u; e < 4u; e++) {
           // @unroll
           for (var j = 0u; j < CN; j++) {
-            b[j * KU + t] = select(vec4f(), x[pixel * (params.N / 4u) + at_x[j]], col + t < end_col);
-          }
-        }
-        // @registers
-        var loaded: array<vec4f, LOADS>;
-        // @unroll
-        for (var i = 0u; i < LOADS; i++) {
-          let v = SG * i + lane;                 // vec4f v % MV of the pixel after v / MV
-          let pixel = dy_row + min(col + v / MV % KU, end_col - 1u);
-          loaded[i] = dy[(pixel * params.M + min(m0 + v % MV * 4u, params.M - 4u)) / 4u];
-        }
-        // @unroll
-        for (var g = 0u; g < MV; g++) {
-          // @registers
-          var a: array<vec4f, KU>;               // a[t]: rows m0 + 4g .., pixel col + t
-          // @unroll
-          for (var t = 0u; t < KU; t++) { a[t] = subgroupShuffle(loaded[(t * MV + g) / SG], (t * MV + g) % SG); }
-          // @unroll
-          for (var e = 0u; e < 4u; e++) {
             // @unroll
-            for (var j = 0u; j < CN; j++) {
-              // @unroll
-              for (var t = 0u; t < KU; t++) {
-                c[(4u * g + e) * CN + j] = fma(vec4f(a[t][e]), b[j * KU + t], c[(4u * g + e) * CN + j]);
-              }
+            for (var t = 0u; t < KU; t++) {
+              c[(4u * g + e) * CN + j] = fma(vec4f(a[t][e]), b[j * KU + t], c[(4u * g + e) * CN + j]);
             }
           }
         }
@@ -107,14 +139,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     }
   }
 
-  let taps = params.kernel.x * params.kernel.y;
   // @unroll
   for (var j = 0u; j < CN; j++) {
-    let n = n0 + 4u * j;
-    if (n < params.N) {
+    let column = n0 + 4u * j;
+    if (column < columns) {
       // @unroll
       for (var i = 0u; i < RM; i++) {
-        if (m0 + i < params.M) { dw[(((m0 + i) * taps + group.z) * params.N + n) / 4u] = c[i * CN + j]; }
+        if (m0 + i < params.M) { dw[((group.z * params.M + m0 + i) * columns + column) / 4u] = c[i * CN + j]; }
       }
     }
   }

@@ -85,7 +85,7 @@ export async function trainDiffusion(s: typeof diffusionDefaults, images?: Pixel
 }
 
 /** The loss of one micro-batch, a pure function of the seed and its number. */
-function noiseLoss(unet: UNet, data: Latents, s: typeof diffusionDefaults, number: number): Tensor {
+export function noiseLoss(unet: UNet, data: Latents, s: typeof diffusionDefaults, number: number): Tensor {
   const rng = random(s.seed, "diffusion", number);
   const { x0, context } = latentBatch(
     data,

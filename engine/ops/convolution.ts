@@ -90,7 +90,7 @@ export function correlate(g: Conv, { large, small, dw }: { large: Tensor; small:
   const { family, subgroupSize } = device();
   if (family === "broadcast") {
     const plan = broadcast.planConvWeight(g, subgroupSize === 4 ? 4 : 8);
-    weightBroadcast.run({ ...inputs, dw }, plan.params, plan);
+    inSplits(plan.splits, dw, (dw) => weightBroadcast.run({ ...inputs, dw }, plan.params, plan));
     return;
   }
   const plan = tiled.planConvWeight(g);

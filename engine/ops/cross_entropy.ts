@@ -38,7 +38,7 @@ export function crossEntropy(logits: Tensor, labels: Tensor, { labelSmoothing: s
       const launch = { workgroups: rows, constants: { WORKGROUP: threadsFor(cols) } };
       forward.run({ x, labels, loss, stats }, { rows, cols, smoothing }, launch);
     } else {
-      // Some 768 chunks of 64 columns or more (KERNELS 6: 64 rows in 12 chunks).
+      // Some 768 chunks of 64 columns or more (docs/kernels.md: enough for the threads of two cores).
       const run = Math.max(64, Math.ceil(cols / Math.ceil(768 / rows)));
       const chunks = Math.ceil(cols / run);
       const partial = empty([rows, chunks, 4]);

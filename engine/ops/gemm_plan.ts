@@ -111,10 +111,14 @@ export function loadWidths(pK: boolean, qK: boolean, ku: number): Record<string,
   };
 }
 
+/** Rows a workgroup: 8 or 16, where there are few, beat a half-empty tile by up to 2.3x. */
+function rowsOf(m: number, subgroup: SubgroupSize): number {
+  return m <= 8 ? 8 : m <= 16 || subgroup === 4 ? 16 : 32;
+}
+
 /** Rows a workgroup, vec4f columns a thread, k's a turn. Source: KERNELS.md 7, the table of constants. */
 function tile(m: number, n: number, k: number, pK: boolean, qK: boolean, subgroup: SubgroupSize) {
-  const full = subgroup === 4 ? 16 : 32;
-  const rm = m <= 8 ? 8 : m <= 16 ? 16 : full; // few rows: 8 or 16 beat a half-empty tile by up to 2.3x
+  const rm = rowsOf(m, subgroup);
   const outer = !pK && !qK; // the weight gradient's form: no operand has k contiguous
   const cn = outer && subgroup === 8 && n % 64 === 0 ? 2 : 1;
   const ku = outer ? (k % 2 === 0 ? 2 : 1) : subgroup === 4 ? 2 : 4;
@@ -178,15 +182,27 @@ function convLaunch(g: Conv, transposed: boolean, subgroup: SubgroupSize): Plan 
   };
 }
 
-/** The weight gradient of both: bindings x (B, large), dy (B, small), dw (small channels, kh, kw, large channels). */
-export function planConvWeight(g: Conv, subgroup: SubgroupSize): Plan {
-  // KERNELS.md 4, "weight gradient direct": 2 vec4f's a lane. Measured 2026-11-24, lavapipe, 3x3, batch 8: one where two
-  // leave lanes empty (96 channels at 32x32: 24, not 27 ms); one pixel a turn in short rows (768 at 4x4: 24, not 28 ms).
-  const rm = subgroup === 4 ? 16 : 32;
-  const cn = g.largeChannels % (8 * subgroup) === 0 ? 2 : 1;
+/** Workgroups that keep the cores of a software adapter busy to the end. */
+const ENOUGH = 32;
+/** Output pixels below which a split costs more in writing and adding its part than it gains. */
+const SPLIT_PIXELS = 512;
+
+/**
+ * The weight gradient of both: bindings x (B, large), dy (B, small), dw (splits, small channels, kh, kw, large channels),
+ * whose parts the caller adds.
+ */
+export function planConvWeight(g: Conv, subgroup: SubgroupSize): Plan & { splits: number } {
+  // KERNELS.md 4, "weight gradient direct": 2 vec4f's a lane. Measured 2026-11-24, lavapipe, 3x3, batch 8: one pixel a turn
+  // in short rows (768 channels at 4x4: 24, not 28 ms).
+  const rm = rowsOf(g.smallChannels, subgroup);
+  const cn = 2;
   const ku = subgroup === 4 || g.small[1] < 8 ? 1 : 2;
-  const [x, y] = foldGroups(Math.ceil(g.smallChannels / rm) * Math.ceil(g.largeChannels / (4 * cn * subgroup)));
+  const columns = g.kernel[0] * g.kernel[1] * g.largeChannels;
+  const groups = Math.ceil(g.smallChannels / rm) * Math.ceil(columns / (4 * cn * subgroup));
+  const rows = g.batch * g.small[0];
+  const splits = Math.max(1, Math.min(Math.ceil(ENOUGH / groups), Math.floor((rows * g.small[1]) / SPLIT_PIXELS), rows));
   return {
+    splits,
     constants: { SG: subgroup, RM: rm, CN: cn, KU: ku },
     params: {
       x_size: g.large,
@@ -197,7 +213,8 @@ export function planConvWeight(g: Conv, subgroup: SubgroupSize): Plan {
       B: g.batch,
       N: g.largeChannels,
       M: g.smallChannels,
+      splits,
     },
-    workgroups: [x, y, g.kernel[0] * g.kernel[1]],
+    workgroups: [...foldGroups(groups), splits],
   };
 }

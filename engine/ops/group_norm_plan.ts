@@ -25,7 +25,7 @@ export function memoryOf(x: Tensor, fold: boolean): Memory {
 }
 
 /**
- * Chunks of pixels: enough threads for the device, at least 8 pixels each. 3,072 threads are the 8 chunks of KERNELS 6 at
+ * Chunks of pixels: enough threads for the device, at least 8 pixels each. 3,072 threads are 8 chunks at
  * 8 x 192 x 16 x 16; a GPU wants some 20 times as many.
  */
 export function chunksOf({ items, pixels, units }: Memory): { chunks: number; run: number; workgroup: number } {

@@ -43,7 +43,7 @@ function loss(name: string, a: Tensor, given: Tensor, SQUARED: boolean): Tensor 
   });
 }
 
-/** One number a thread: 1,024 threads keep two cores busy (KERNELS 6), a GPU wants sixteen times as many. */
+/** One number a thread: 1,024 threads keep two cores busy (docs/kernels.md), a GPU wants sixteen times as many. */
 function partialSums(a: Tensor, b: Tensor, SQUARED: boolean): Tensor {
   const broadcast = device().family === "broadcast";
   const vecs = Math.ceil(a.size / 4);

@@ -139,7 +139,7 @@ function sumStep(x: Tensor, { outer, rows, inner }: Step, scale: number): Tensor
   const WORKGROUP = broadcast ? 16 : 64;
   const T = inner % 4 ? "f32" : "vec4f";
   const columns = outer * (inner % 4 ? inner : inner / 4);
-  // 1,024 threads fill two cores (KERNELS 6); a GPU wants sixteen times as many.
+  // 1,024 threads fill two cores (docs/kernels.md); a GPU wants sixteen times as many.
   const wanted = Math.min(Math.ceil((broadcast ? 1024 : 16384) / Math.max(columns, 1)), Math.ceil(rows / 32));
   const run = Math.ceil(rows / Math.max(wanted, 1)) || 1;
   const chunks = Math.ceil(rows / run) || 1;

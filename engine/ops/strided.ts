@@ -11,7 +11,7 @@ const copyKernel = kernel("strided_copy");
 
 /** Dimensions that common/strided.wgsl takes, after neighbours have been joined. */
 const MAX_DIMS = 8;
-/** Up to this many runs, copy commands (twice a kernel's speed on software adapters, KERNELS 6) pay for ending the pass. */
+/** Up to this many runs, copy commands (faster than a kernel on software adapters, docs/kernels.md) pay for ending the pass. */
 const MAX_RUNS = 8;
 
 export interface Walk {

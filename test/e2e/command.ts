@@ -62,8 +62,18 @@ export function command(): Command {
   beforeEach(() => {
     state.out = mkdtempSync(join(state.home, "out-"));
   });
-  afterEach(() => rmSync(state.out, { recursive: true, force: true }));
-  const start = (args: readonly string[], options?: RunOptions) => startIn(state.home, state.out, args, options);
+  const running = new Set<ChildProcess>();
+  afterEach(() => {
+    for (const child of running) child.kill("SIGKILL"); // a test that failed may have left some
+    running.clear();
+    rmSync(state.out, { recursive: true, force: true });
+  });
+  const start = (args: readonly string[], options?: RunOptions) => {
+    const started = startIn(state.home, state.out, args, options);
+    running.add(started.child);
+    started.child.on("exit", () => running.delete(started.child));
+    return started;
+  };
   return {
     get out() {
       return state.out;
@@ -82,8 +92,12 @@ function startIn(home: string, folder: string, args: readonly string[], { env = 
     stdio: ["ignore", "pipe", "pipe"],
   });
   let [out, err] = ["", ""];
-  child.stdout.on("data", (text) => { out += text; });
-  child.stderr.on("data", (text) => { err += text; });
+  child.stdout.on("data", (text) => {
+    out += text;
+  });
+  child.stderr.on("data", (text) => {
+    err += text;
+  });
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => resolve({ code, out, err: err.replaceAll(folder, "OUT") }));

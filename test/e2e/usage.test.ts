@@ -193,7 +193,8 @@ describe("files", () => {
     const vqgan = openSafetensors(join(shippedWeights(), "vqgan.safetensors"));
     const tensors = vqgan.names.map((name) => {
       const { shape, dtype, data } = vqgan.read(name);
-      return [name, name === "quant_conv.bias" ? { shape: [1, ...shape], dtype, data } : { shape, dtype, data }] as const;
+      const tensor = name === "quant_conv.bias" ? { shape: [1, ...shape], dtype, data } : { shape, dtype, data };
+      return [name, tensor] as [string, typeof tensor];
     });
     writeSafetensors(join(folder, "vqgan.safetensors"), tensors, { metadata: { net: "tiny" } });
     expect(await said("sample", "--weights", "nets")).toMatchInlineSnapshot(`
