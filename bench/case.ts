@@ -1,7 +1,7 @@
 // What a benchmark is: one row of the table. bench/kernels/<stem>.bench.ts lists the rows of an op.
 
-import { type Tensor, tensor } from "../engine/tensor.js";
 import type { Layout, Shape } from "../engine/tensor.js";
+import { type Tensor, tensor } from "../engine/tensor.js";
 
 /** Milliseconds, or a share of a ceiling, by software adapter. */
 export type PerAdapter = Readonly<Record<"lavapipe" | "swiftshader", number>>;
@@ -62,7 +62,10 @@ export interface Filled {
 }
 
 export function filled(shape: Shape, seed: number, layout: Layout = "plain"): Filled {
-  const v = values(shape.reduce((a, b) => a * b, 1), seed);
+  const v = values(
+    shape.reduce((a, b) => a * b, 1),
+    seed,
+  );
   return { t: tensor(v, shape, "f32", layout), v };
 }
 

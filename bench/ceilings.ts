@@ -2,7 +2,7 @@
 
 import { device } from "../engine/device.js";
 import { kernel, perElement } from "../engine/shader.js";
-import { empty, tensor, type Tensor } from "../engine/tensor.js";
+import { empty, type Tensor, tensor } from "../engine/tensor.js";
 import { type Case, values } from "./case.js";
 
 const THREADS = 16_384;

@@ -13,7 +13,8 @@ const GRADIENT = 0.7;
 const copied: PerAdapter = { lavapipe: 17, swiftshader: 6.9 };
 
 /** GFLOP/s or GB/s. */
-export const rateOf = (work: Case["work"], ms: number): number => ("flops" in work ? work.flops : work.bytes) / 1e6 / ms;
+export const rateOf = (work: Case["work"], ms: number): number =>
+  ("flops" in work ? work.flops : work.bytes) / 1e6 / ms;
 
 /** The floor of a row as a rate, in its own unit; undefined where none is known (GPUs, rows without one). */
 export function floorOf(

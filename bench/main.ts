@@ -77,7 +77,9 @@ async function main(): Promise<number> {
       if (!options.json) for (const row of measured) console.log(line(row));
       rows.push(...measured);
     }
-    const host = options.only ? undefined : { copyBufferToBuffer: await bufferCopy(), calls: await measureHost(options.quick) };
+    const host = options.only
+      ? undefined
+      : { copyBufferToBuffer: await bufferCopy(), calls: await measureHost(options.quick) };
     const missed = rows.filter((r) => r.floor !== undefined && r.share < r.floor);
     if (options.json) console.log(JSON.stringify({ ...head, rows, host, missed: missed.map((r) => r.name) }, null, 2));
     else if (host) printHost(host.copyBufferToBuffer, host.calls);

@@ -187,9 +187,9 @@ async function averaged(s: DemoSettings) {
   return openSafetensors(join(s.out, "diffusion", "diffusion.safetensors"));
 }
 
-function contextsOf({ unet, vqgan, recogniser }: Nets, s: DemoSettings) {
+function contextsOf(nets: Nets, s: DemoSettings) {
   const onProgress = progress("identities");
-  return newContexts(unet, vqgan, recogniser, {
+  return newContexts(nets, {
     identities: s.identities,
     seed: s.seed,
     batch: s.smoke ? 4 : 16,
@@ -210,7 +210,7 @@ async function sample(nets: Nets, contexts: Contexts, s: DemoSettings): Promise<
   const strip: DemoImages["strip"] = [];
   const jumps = ddimJumps(linear().alphaBars, s.ddimSteps);
   const shown = new Set(SHOWN.map((part) => Math.floor(part * jumps.length)));
-  const generated = await generate(nets.unet, nets.vqgan, contexts, {
+  const generated = await generate(nets, contexts, {
     perIdentity: s.perIdentity,
     seed: s.seed,
     ddimSteps: s.ddimSteps,

@@ -73,7 +73,7 @@ export async function reportHtml(r: DemoResult, pictures: Pictures): Promise<str
   td.n { text-align: right; font-variant-numeric: tabular-nums; }
 </style>
 <h1>Faces that nobody has</h1>
-<p>${r.identities} people with ${r.perIdentity} images each, made in ${minutes.toFixed(1)} minutes on ${escape(r.adapter)} (${r.kind}), ${r.date.slice(0, 10)},
+<p>${r.identities} people with ${r.perIdentity} images each, made in ${minutes.toFixed(1)} minutes on ${escapeHtml(r.adapter)} (${r.kind}), ${r.date.slice(0, 10)},
 seed ${r.seed}${r.smoke ? "; a smoke run: everything is smaller than in the real demo and the numbers mean little" : ""}. No person, photograph or machine-learning framework was used.</p>
 
 <h2>Generated people</h2>
@@ -105,14 +105,14 @@ Cosine of a generated image to its own context ${r.cosine.own.toFixed(2)}, to an
 
 <h2>Where the time went</h2>
 <table><tr><th>stage</th><th>seconds</th><th></th></tr>
-${r.stages.map((s) => `<tr><td>${escape(s.name)}</td><td class="n">${s.seconds.toFixed(1)}</td><td class="note">${escape(s.note)}</td></tr>`).join("\n")}
+${r.stages.map((s) => `<tr><td>${escapeHtml(s.name)}</td><td class="n">${s.seconds.toFixed(1)}</td><td class="note">${escapeHtml(s.note)}</td></tr>`).join("\n")}
 </table>
 </html>
 `;
 }
 
 function picture(png: Uint8Array, caption: string): string {
-  return `<figure><img alt="${escape(caption)}" src="data:image/png;base64,${Buffer.from(png).toString("base64")}"><figcaption>${escape(caption)}</figcaption></figure>`;
+  return `<figure><img alt="${escapeHtml(caption)}" src="data:image/png;base64,${Buffer.from(png).toString("base64")}"><figcaption>${escapeHtml(caption)}</figcaption></figure>`;
 }
 
 /** Mean and percentiles of d_t at each step, as three lines. */
@@ -138,5 +138,5 @@ function switchSentence({ conditionedFrom, stepTh }: DemoResult): string {
   return `${early.length} of ${conditionedFrom.length} images switched early, between t = ${sorted[0]} and t = ${sorted.at(-1)}, half of them by t = ${sorted[Math.floor(sorted.length / 2)]}.`;
 }
 
-const escape = (text: string): string =>
+const escapeHtml = (text: string): string =>
   text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]!);

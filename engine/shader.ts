@@ -10,6 +10,7 @@ import { type Device, device } from "./device.js";
 import { AdapterError, ShapeError, UifaceError } from "./errors.js";
 import { type ConstantValue, expand, type Origin } from "./expand.js";
 import type { Grid } from "./queue.js";
+import { withSizes, worthSizes } from "./sized.js";
 import { shaderSource } from "./source.js";
 import { show, type Tensor } from "./tensor.js";
 
@@ -92,7 +93,7 @@ export class Kernel {
     this.checkNames(tensors, params);
     const grid = this.grid(launch.workgroups, dev);
     if (grid[0] * grid[1] * grid[2] === 0) return;
-    const made = this.pipeline(dev, launch.constants ?? {});
+    const made = this.pipeline(dev, launch.constants ?? {}, this.readSizes(dev, tensors));
     const group = this.group(dev, made, tensors);
     const offset = this.paramsBytes ? this.writeParams(dev, params) : undefined;
     dev.onDispatch?.(this.name, tensors, grid);
@@ -159,8 +160,16 @@ export class Kernel {
   unknown  ${unknown.join(", ") || "-"}
 The file has ${wanted.join(", ")}.`);
     };
-    wrong("bindings", Object.keys(tensors), this.bindings.map((b) => b.name));
-    wrong("params", Object.keys(params), this.fields.map((f) => f.name));
+    wrong(
+      "bindings",
+      Object.keys(tensors),
+      this.bindings.map((b) => b.name),
+    );
+    wrong(
+      "params",
+      Object.keys(params),
+      this.fields.map((f) => f.name),
+    );
   }
 
   private grid(workgroups: Launch["workgroups"], dev: Device): Grid {
@@ -172,28 +181,34 @@ The file has ${wanted.join(", ")}.`);
     const [x, y = 1, z = 1] = typeof workgroups === "number" ? [workgroups] : workgroups;
     const grid = [x, y, z] as const;
     if (grid.some((n) => n > most)) {
-      throw new AdapterError(`${this.name}: the grid (${grid.join(", ")}) is past this adapter's ${most} workgroups a dimension.`);
+      throw new AdapterError(
+        `${this.name}: the grid (${grid.join(", ")}) is past this adapter's ${most} workgroups a dimension.`,
+      );
     }
     return grid;
   }
 
-  private pipeline(dev: Device, constants: Constants): Pipeline {
+  private pipeline(dev: Device, constants: Constants, bytes: Map<string, number>): Pipeline {
     let made = this.pipelines.get(dev);
     if (!made) {
       made = new Map();
       this.pipelines.set(dev, made);
     }
-    const key = Object.entries(constants).flat().join(" ");
+    const read = [...bytes.values()].reduce((a, b) => a + b, 0);
+    const sizes = worthSizes(dev.kind, read, made.size) ? bytes : new Map<string, number>();
+    const key = [...Object.entries(constants), ...sizes].flat().join(" ");
     const known = made.get(key);
     if (known) return known;
-    const fresh = this.compile(dev, constants);
+    const fresh = this.compile(dev, constants, sizes);
     made.set(key, fresh);
     return fresh;
   }
 
-  private compile(dev: Device, constants: Constants): Pipeline {
-    const { text, lines } = this.expanded(constants, dev);
-    if (process.env.DEBUG === "wgsl") console.error(`// ---- ${this.name} ${JSON.stringify(constants)}\n${text}`);
+  private compile(dev: Device, constants: Constants, sizes: ReadonlyMap<string, number>): Pipeline {
+    const { text: unsized, lines } = this.expanded(constants, dev);
+    const text = withSizes(unsized, sizes);
+    if (typeof process !== "undefined" && process.env.DEBUG === "wgsl")
+      console.error(`// ---- ${this.name} ${JSON.stringify(constants)}\n${text}`);
     dev.gpu.pushErrorScope("validation");
     const module = dev.gpu.createShaderModule({ label: this.name, code: text });
     const layout = dev.gpu.createBindGroupLayout({ label: this.name, entries: this.layoutEntries });
@@ -218,7 +233,8 @@ The file has ${wanted.join(", ")}.`);
     let key = "";
     for (const { name } of this.bindings) {
       const x = tensors[name]!.check();
-      if (x.storage.device !== dev) throw new UifaceError(`${this.name}: ${name} ${show(x)} belongs to a device that was closed.`);
+      if (x.storage.device !== dev)
+        throw new UifaceError(`${this.name}: ${name} ${show(x)} belongs to a device that was closed.`);
       key += `${x.storage.block.id}:${x.offset}:${x.size} `;
     }
     const known = made.groups.get(key);
@@ -226,7 +242,11 @@ The file has ${wanted.join(", ")}.`);
     if (made.groups.size >= MAX_GROUPS) made.groups.clear();
     const entries: GPUBindGroupEntry[] = this.bindings.map(({ name }) => ({
       binding: this.slots.get(name)!,
-      resource: { buffer: tensors[name]!.storage.block.buffer, offset: tensors[name]!.offset, size: this.bindingSize(dev, name, tensors[name]!) },
+      resource: {
+        buffer: tensors[name]!.storage.block.buffer,
+        offset: tensors[name]!.offset,
+        size: this.bindingSize(dev, name, tensors[name]!),
+      },
     }));
     if (this.paramsBytes) {
       const slot = this.layoutEntries.at(-1)!.binding;
@@ -236,6 +256,12 @@ The file has ${wanted.join(", ")}.`);
     const group = dev.gpu.createBindGroup({ label: this.name, layout: made.layout, entries });
     made.groups.set(key, group);
     return group;
+  }
+
+  /** Bytes of every binding that is only read. */
+  private readSizes(dev: Device, tensors: Record<string, Tensor>): Map<string, number> {
+    const read = this.bindings.filter((b) => !b.writes);
+    return new Map(read.map(({ name }) => [name, this.bindingSize(dev, name, tensors[name]!)]));
   }
 
   /** A multiple of 64 bytes, inside the block's 256: a thread's last four vec4's may reach past the tensor, not the binding. */
@@ -254,7 +280,8 @@ Use a smaller batch.`);
     for (const { name, writes } of this.bindings) {
       if (!writes) continue;
       const twin = this.bindings.find((b) => !b.writes && tensors[b.name]!.storage === tensors[name]!.storage);
-      if (twin) throw new ShapeError(`${this.name}: ${name} would be written while ${twin.name} in the same memory is read.`);
+      if (twin)
+        throw new ShapeError(`${this.name}: ${name} would be written while ${twin.name} in the same memory is read.`);
     }
   }
 
@@ -280,7 +307,8 @@ const bindingOf = (v: VariableInfo): Binding => ({ name: v.name, writes: v.acces
 /** "u32", "vec3<f32>", "vec3f": the scalar type and how many of it. */
 function fieldOf(name: string, offset: number, type: string): Field {
   const parts = /^(?:vec([234])(?:<(\w+)>|([uif])))$|^([uif]32)$/.exec(type);
-  if (!parts) throw new UifaceError(`Params.${name}: the type ${type} is not supported; use u32, i32, f32 or vectors of them.`);
+  if (!parts)
+    throw new UifaceError(`Params.${name}: the type ${type} is not supported; use u32, i32, f32 or vectors of them.`);
   const scalar = parts[4] ?? parts[2] ?? { u: "u32", i: "i32", f: "f32" }[parts[3]!]!;
   return { name, offset, type: scalar, count: Number(parts[1] ?? 1) };
 }

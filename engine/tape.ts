@@ -140,7 +140,10 @@ export function backward(y: Tensor, dy?: Tensor): void {
 
 /** Adds dx to what has arrived at `target`. */
 function deliver(target: Node | Tensor, dx: Tensor, grads: Map<Node, Tensor>): void {
-  if (!(target instanceof Node)) return accumulateLeaf(target, dx);
+  if (!(target instanceof Node)) {
+    accumulateLeaf(target, dx);
+    return;
+  }
   const before = grads.get(target);
   if (!before) {
     grads.set(target, dx.alias());

@@ -63,7 +63,7 @@ async function sample(o: SampleOptions): Promise<void> {
   const nets = openNets(o.weights);
   const { context_input_channels: dim } = nets.unet.config;
   const contexts = o.contexts ? readContexts(o.contexts, o.identities, dim) : await inventContexts(nets, o);
-  const { set } = await generate(nets.unet, nets.vqgan, contexts, {
+  const { set } = await generate(nets, contexts, {
     perIdentity: o.images,
     seed: o.seed,
     batch: o.batch,
@@ -80,7 +80,7 @@ async function sample(o: SampleOptions): Promise<void> {
 }
 
 async function inventContexts(nets: Nets, o: SampleOptions): Promise<Contexts> {
-  const { contexts } = await newContexts(nets.unet, nets.vqgan, nets.recogniser, {
+  const { contexts } = await newContexts(nets, {
     identities: o.identities,
     seed: o.seed,
     maxCosine: o.maxCosine,

@@ -8,11 +8,9 @@ import { scope } from "../engine/scope.js";
 import { noGrad } from "../engine/tape.js";
 import { tensor } from "../engine/tensor.js";
 import { embed } from "../evaluate/embed.js";
-import type { Backbone } from "../models/iresnet.js";
-import type { UNet } from "../models/unet.js";
-import type { VqGan } from "../models/vqgan.js";
 import { ddim } from "./ddim.js";
 import { type Contexts, decoded, noiseOf } from "./generate.js";
+import type { Nets } from "./nets.js";
 import { ddimJumps, linear } from "./schedule.js";
 
 export interface ContextOptions {
@@ -23,7 +21,6 @@ export interface ContextOptions {
   /** Candidates sampled at once. */
   batch?: number;
   ddimSteps?: number;
-  latent?: readonly number[];
   onProgress?: (kept: number, wanted: number, tried: number) => void;
 }
 
@@ -32,12 +29,10 @@ const PATIENCE = 6;
 
 /** Samples new people: their contexts, and the image each came from. */
 export async function newContexts(
-  unet: UNet,
-  vqgan: VqGan,
-  recogniser: Backbone,
+  { unet, vqgan, recogniser, latent }: Nets,
   options: ContextOptions,
 ): Promise<{ contexts: Contexts; images: PixelSet }> {
-  const { identities, seed, maxCosine = 0.4, batch = 16, ddimSteps = 50, latent = [3, 16, 16], onProgress } = options;
+  const { identities, seed, maxCosine = 0.4, batch = 16, ddimSteps = 50, onProgress } = options;
   const jumps = ddimJumps(linear().alphaBars, ddimSteps);
   const size = latent.reduce((a, b) => a * b, 1);
   const kept: { row: Float64Array; image: Uint8Array }[] = [];

@@ -5,8 +5,8 @@ import { random } from "../engine/random.js";
 import { scope } from "../engine/scope.js";
 import { noGrad } from "../engine/tape.js";
 import { type Tensor, tensor } from "../engine/tensor.js";
-import type { UNet } from "../models/unet.js";
 import type { VqGan } from "../models/vqgan.js";
+import type { Nets } from "./nets.js";
 import { ddimJumps, linear } from "./schedule.js";
 import { type TwoStageOptions, type TwoStageStep, twoStage } from "./two-stage.js";
 
@@ -22,8 +22,6 @@ export interface GenerateOptions extends Omit<TwoStageOptions, "onStep"> {
   /** Images sampled at once; any value gives the same images. */
   batch?: number;
   ddimSteps?: number;
-  /** (C, h, w) of a latent. */
-  latent?: readonly number[];
   onProgress?: (done: number, total: number) => void;
   /** Sees every sampling step with the numbers of its images. */
   onStep?: (step: TwoStageStep, images: readonly number[]) => void | Promise<void>;
@@ -43,21 +41,11 @@ export const noiseOf = (seed: number, identity: number, k: number, size: number)
 
 /** Samples `perIdentity` images of every context. */
 export async function generate(
-  unet: UNet,
-  vqgan: VqGan,
+  { unet, vqgan, latent }: Pick<Nets, "unet" | "vqgan" | "latent">,
   contexts: Contexts,
   options: GenerateOptions,
 ): Promise<Generated> {
-  const {
-    perIdentity,
-    seed,
-    batch = 16,
-    ddimSteps = 50,
-    latent = [3, 16, 16],
-    onProgress,
-    onStep,
-    ...twoStageOptions
-  } = options;
+  const { perIdentity, seed, batch = 16, ddimSteps = 50, onProgress, onStep, ...twoStageOptions } = options;
   const identities = contexts.rows.length / contexts.dim;
   const total = identities * perIdentity;
   const jumps = ddimJumps(linear().alphaBars, ddimSteps);

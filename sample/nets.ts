@@ -15,6 +15,8 @@ export interface Nets {
   vqgan: VqGan;
   recogniser: Backbone;
   unet: UNet;
+  /** (C, h, w) of a latent. */
+  latent: readonly [number, number, number];
 }
 
 /** The weights that come with the package. */
@@ -22,14 +24,30 @@ export const shippedWeights = (): string => fileURLToPath(new URL("../weights", 
 
 /** Opens <folder>/{vqgan,recogniser,diffusion}.safetensors; each file names its configuration in its metadata. */
 export function openNets(folder = shippedWeights()): Nets {
+  const vqgan = open(folder, "vqgan", vqgans, (config) => new VqGan(config));
+  const recogniser = open(folder, "recogniser", backbones, (make) => make());
+  const unet = open(folder, "diffusion", unets, (config) => new UNet(config));
+  const size = Number(vqgan.metadata.get("size") ?? 128); // of the images it was trained on
+  const side = size / 2 ** (vqgan.net.config.ch_mult.length - 1);
   return {
-    vqgan: open(folder, "vqgan", vqgans, (config) => new VqGan(config)),
-    recogniser: open(folder, "recogniser", backbones, (make) => make()),
-    unet: open(folder, "diffusion", unets, (config) => new UNet(config)),
+    vqgan: vqgan.net,
+    recogniser: recogniser.net,
+    unet: unet.net,
+    latent: [vqgan.net.config.embed_dim, side, side],
   };
 }
 
-function open<C, M extends Module>(folder: string, file: string, known: Record<string, C>, make: (config: C) => M): M {
+interface Opened<M> {
+  net: M;
+  metadata: ReadonlyMap<string, string>;
+}
+
+function open<C, M extends Module>(
+  folder: string,
+  file: string,
+  known: Record<string, C>,
+  make: (config: C) => M,
+): Opened<M> {
   const path = join(folder, `${file}.safetensors`);
   if (!existsSync(path))
     throw new FileError(
@@ -41,5 +59,5 @@ function open<C, M extends Module>(folder: string, file: string, known: Record<s
   if (!config) throw new FileError(`${path} is for the net "${name}"; known are ${Object.keys(known).join(", ")}.`);
   const net = make(config);
   net.load(weights);
-  return net;
+  return { net, metadata: weights.metadata };
 }

@@ -19,14 +19,28 @@ export interface FileSize {
   functions: number[];
 }
 
-const FOLDERS = ["engine", "shaders", "models", "sample", "train", "data", "evaluate", "bench", "demo", "bin", "tools", "test"];
+const FOLDERS = [
+  "engine",
+  "shaders",
+  "models",
+  "sample",
+  "train",
+  "data",
+  "evaluate",
+  "bench",
+  "demo",
+  "bin",
+  "tools",
+  "test",
+];
 const ENGINE_CEILING = 4000;
 const COMMENTS = [0.1, 0.25] as const;
 /** Folders of fewer lines say nothing about the share of comments. */
 const ENOUGH_LINES = 300;
 
 /** A function's first line, a method's included. Arrow functions of one line are not counted. */
-const OPENS = /^(\s*)(?:export )?(?:(?:async )?function\*? \w+|(?:(?:private|static|override|async|get|set) )*\w+\([^)]*\)(?:: [^{]+)? \{$|const \w+ = (?:async )?\([^)]*\).*=> \{$|fn \w+)/;
+const OPENS =
+  /^(\s*)(?:export )?(?:(?:async )?function\*? \w+|(?:(?:private|static|override|async|get|set) )*\w+\([^)]*\)(?:: [^{]+)? \{$|const \w+ = (?:async )?\([^)]*\).*=> \{$|fn \w+)/;
 const NO_FUNCTION = /^\s*(?:if|for|while|switch|return|else|catch)\b/;
 
 export function measure(path: string, text: string): FileSize {
@@ -51,7 +65,10 @@ export function measureAll(root: string): FileSize[] {
   return FOLDERS.flatMap((folder) => {
     if (!existsSync(join(root, folder))) return [];
     const names = readdirSync(join(root, folder), { recursive: true }) as string[];
-    return names.filter((f) => /\.(ts|wgsl)$/.test(f)).sort().map((f) => measure(join(folder, f), readFileSync(join(root, folder, f), "utf8")));
+    return names
+      .filter((f) => /\.(ts|wgsl)$/.test(f))
+      .sort()
+      .map((f) => measure(join(folder, f), readFileSync(join(root, folder, f), "utf8")));
   });
 }
 
@@ -59,7 +76,10 @@ export function measureAll(root: string): FileSize[] {
 export function overBudget(files: readonly FileSize[]): string[] {
   const over = files.flatMap(({ path, lines, functions }) => {
     const [least, most] = limitsOf(path);
-    const problems = lines > most || lines < least ? [`${path}: ${lines} lines, the budget is ${least ? `${least} to ` : ""}${most}`] : [];
+    const problems =
+      lines > most || lines < least
+        ? [`${path}: ${lines} lines, the budget is ${least ? `${least} to ` : ""}${most}`]
+        : [];
     const longest = Math.max(0, ...functions);
     return longest > 120 ? [...problems, `${path}: a function of ${longest} lines, the budget is 120`] : problems;
   });
@@ -94,11 +114,19 @@ function folders(files: readonly FileSize[]): { name: string; files: number; lin
     const name = /^engine\/(ops|io)\//.test(file.path) ? dirname(file.path) : file.path.split("/")[0]!;
     groups.set(name, [...(groups.get(name) ?? []), file]);
   }
-  return [...groups].map(([name, list]) => ({ name, files: list.length, lines: sum(list.map((f) => f.lines)), comments: sum(list.map((f) => f.comments)) }));
+  return [...groups].map(([name, list]) => ({
+    name,
+    files: list.length,
+    lines: sum(list.map((f) => f.lines)),
+    comments: sum(list.map((f) => f.comments)),
+  }));
 }
 
 function lengths(files: readonly FileSize[]): { median: number; ninth: number; longest: number } {
-  const all = files.filter((f) => !f.path.startsWith("test/")).flatMap((f) => f.functions).sort((a, b) => a - b);
+  const all = files
+    .filter((f) => !f.path.startsWith("test/"))
+    .flatMap((f) => f.functions)
+    .sort((a, b) => a - b);
   const at = (share: number) => all[Math.min(all.length - 1, Math.floor(share * all.length))] ?? 0;
   return { median: at(0.5), ninth: at(0.9), longest: at(1) };
 }
@@ -114,10 +142,14 @@ function main(): number {
   }
   console.log("folder        files   lines  comments");
   for (const { name, files: n, lines, comments } of folders(files)) {
-    console.log(`${name.padEnd(13)} ${String(n).padStart(5)} ${String(lines).padStart(7)} ${percent(comments / lines).padStart(9)}`);
+    console.log(
+      `${name.padEnd(13)} ${String(n).padStart(5)} ${String(lines).padStart(7)} ${percent(comments / lines).padStart(9)}`,
+    );
   }
   const { median, ninth, longest } = lengths(files);
-  console.log(`engine without ops and io: ${engine} lines. Functions: median ${median} lines, nine in ten under ${ninth + 1}, longest ${longest}.`);
+  console.log(
+    `engine without ops and io: ${engine} lines. Functions: median ${median} lines, nine in ten under ${ninth + 1}, longest ${longest}.`,
+  );
   for (const line of over) console.log(`over: ${line}`);
   return over.length ? 1 : 0;
 }

@@ -28,7 +28,7 @@ import { VqGan } from "../models/vqgan.js";
 import { shippedWeights } from "../sample/nets.js";
 import { linear, type Schedule } from "../sample/schedule.js";
 import { openData } from "./data.js";
-import { encodeSet, type Latents, latentBatch } from "./latents.js";
+import { encodeSet, fingerprintOf, type Latents, latentBatch } from "./latents.js";
 import { openRun } from "./run.js";
 import { loadWeights, saveWeights } from "./weights.js";
 
@@ -120,15 +120,15 @@ async function prepare(s: typeof diffusionDefaults, images?: PixelSet): Promise<
   const { side } = formOf(net);
   const faces = set.size === side ? set : await openData({ ...s, size: side });
   const recogniser = backbones[net]();
-  loadWeights(vqgan, s.vqgan || join(shippedWeights(), "vqgan.safetensors"));
-  loadWeights(recogniser, s.recogniser || join(shippedWeights(), "recogniser.safetensors"));
+  const weights = [
+    s.vqgan || join(shippedWeights(), "vqgan.safetensors"),
+    s.recogniser || join(shippedWeights(), "recogniser.safetensors"),
+  ] as const;
+  loadWeights(vqgan, weights[0]);
+  loadWeights(recogniser, weights[1]);
   makeFolder(s.out);
-  const latents = await encodeSet(
-    { set, faces },
-    vqgan,
-    recogniser,
-    images ? undefined : join(s.out, "latents.safetensors"),
-  );
+  const file = { path: join(s.out, "latents.safetensors"), fingerprint: fingerprintOf(set, weights) };
+  const latents = await encodeSet({ set, faces }, vqgan, recogniser, images ? undefined : file);
   vqgan.dispose();
   recogniser.dispose();
   return latents;

@@ -2,10 +2,11 @@
 // computed once: the latents of each image and of its mirror image, the context of the image as it is (the official training
 // does not recompute it for the flip).
 
-import { existsSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { imageBatch, type PixelSet } from "../data/pixels.js";
 import { progress } from "../data/progress.js";
-import { ShapeError } from "../engine/errors.js";
+import type { HostTensor } from "../engine/io/host.js";
 import { openSafetensors, writeSafetensors } from "../engine/io/safetensors.js";
 import { scope } from "../engine/scope.js";
 import { noGrad } from "../engine/tape.js";
@@ -25,18 +26,32 @@ export interface Latents {
   count: number;
 }
 
+/** A file that keeps latents between runs, and what tells that they are of these images and nets. */
+export interface LatentFile {
+  path: string;
+  fingerprint: string;
+}
+
+/** Of images and weight files. */
+export function fingerprintOf(images: PixelSet, weights: readonly string[]): string {
+  const hash = createHash("sha256").update(images.pixels);
+  for (const path of weights) hash.update(readFileSync(path));
+  return hash.digest("hex");
+}
+
 /**
- * Encodes a set; with `path`, from that file if it is there, and into it if not. `faces` are the same images at the side that the
- * recogniser takes.
+ * Encodes a set; with `file`, from there if it holds the latents of these images and nets, and into it if not. `faces` are the same
+ * images at the side that the recogniser takes.
  */
 export async function encodeSet(
   { set, faces }: { set: PixelSet; faces: PixelSet },
   vqgan: VqGan,
   recogniser: Backbone,
-  path?: string,
+  file?: LatentFile,
   batch = 16,
 ): Promise<Latents> {
-  if (path && existsSync(path)) return readLatents(path, set.labels.length);
+  const kept = file && readLatents(file);
+  if (kept) return kept;
   const count = set.labels.length;
   let z = new Float32Array(0);
   let shape: number[] = [];
@@ -63,26 +78,27 @@ export async function encodeSet(
   }
   const { rows, dim } = await embed(recogniser, faces, { onProgress: progress("contexts") });
   const contexts = Float32Array.from(rows);
-  if (path) {
-    writeSafetensors(path, [
+  if (file) {
+    const tensors: [string, HostTensor][] = [
       ["z", { shape: [2, count, ...shape], dtype: "f32", data: z }],
       ["contexts", { shape: [count, dim], dtype: "f32", data: contexts }],
-    ]);
+    ];
+    writeSafetensors(file.path, tensors, { metadata: { fingerprint: file.fingerprint } });
   }
   return { z, shape, contexts, dim, count };
 }
 
-function readLatents(path: string, count: number): Latents {
+function readLatents({ path, fingerprint }: LatentFile): Latents | undefined {
+  if (!existsSync(path)) return undefined;
   const file = openSafetensors(path);
+  if (file.metadata.get("fingerprint") !== fingerprint) return undefined;
   const [z, contexts] = [file.read("z"), file.read("contexts")];
-  if (z.shape[1] !== count)
-    throw new ShapeError(`${path} holds ${z.shape[1]} images, the data ${count}. Remove it, or name another --out.`);
   return {
     z: z.data as Float32Array,
     shape: z.shape.slice(2),
     contexts: contexts.data as Float32Array,
     dim: contexts.shape[1]!,
-    count,
+    count: contexts.shape[0]!,
   };
 }
 

@@ -9,7 +9,11 @@ const SCALE = 1 / Math.sqrt(D);
 function rows(heads: number, Lq: number, Lk: number): Case {
   const B = 8;
   const C = heads * D;
-  const [q, k, v] = [filled([B, C, Lq], 1, "channels_last"), filled([B, C, Lk], 2, "channels_last"), filled([B, C, Lk], 3, "channels_last")];
+  const [q, k, v] = [
+    filled([B, C, Lq], 1, "channels_last"),
+    filled([B, C, Lk], 2, "channels_last"),
+    filled([B, C, Lk], 3, "channels_last"),
+  ];
   return {
     name: `attention B${B} H${heads} ${Lq}x${Lk}`,
     work: { flops: 4 * B * heads * Lq * Lk * D },

@@ -3,7 +3,7 @@
 import { correlate, slide, spread } from "../../engine/ops/convolution.js";
 import type { Conv } from "../../engine/ops/gemm_plan.js";
 import { emptyLike, type Tensor } from "../../engine/tensor.js";
-import { type Case, type Filled, filled, type Floor, type Group, type Pair, places } from "../case.js";
+import { type Case, type Filled, type Floor, filled, type Group, type Pair, places } from "../case.js";
 import { convFloor } from "../floors.js";
 
 /** Batch, channels in and out, side; `floored`: PEERS.md has it. */

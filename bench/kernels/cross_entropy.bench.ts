@@ -12,7 +12,11 @@ export const crossEntropy: Group = {
   stem: "cross_entropy",
   make: () => {
     const logits = filled([ROWS, COLS], 1);
-    const labels = tensor(Uint32Array.from({ length: ROWS }, (_, r) => (r * 101) % COLS), [ROWS], "u32");
+    const labels = tensor(
+      Uint32Array.from({ length: ROWS }, (_, r) => (r * 101) % COLS),
+      [ROWS],
+      "u32",
+    );
     const leaf = keep(logits.t.alias()).requiresGrad("logits");
     return [
       {

@@ -14,14 +14,32 @@ export const elementwise: Group = {
     const [a, b] = [filled([N], 1), filled([N], 2)];
     return [
       // KERNELS.md 6: add 17.2 and 6.9 GB/s, SiLU 14 and 5.2.
-      map("add 8M", 3, [17.2, 6.9], () => add(a.t, b.t), (i) => a.v[i]! + b.v[i]!),
-      map("SiLU 8M", 2, [14, 5.2], () => silu(a.t), (i) => a.v[i]! / (1 + Math.exp(-a.v[i]!))),
+      map(
+        "add 8M",
+        3,
+        [17.2, 6.9],
+        () => add(a.t, b.t),
+        (i) => a.v[i]! + b.v[i]!,
+      ),
+      map(
+        "SiLU 8M",
+        2,
+        [14, 5.2],
+        () => silu(a.t),
+        (i) => a.v[i]! / (1 + Math.exp(-a.v[i]!)),
+      ),
     ];
   },
 };
 
 /** A map that moves `passes` tensors and reached these rates (lavapipe, SwiftShader) in KERNELS.md. */
-function map(name: string, passes: number, reached: [number, number], op: () => Tensor, want: (i: number) => number): Case {
+function map(
+  name: string,
+  passes: number,
+  reached: [number, number],
+  op: () => Tensor,
+  want: (i: number) => number,
+): Case {
   const [lavapipe, swiftshader] = reached.map((rate) => (passes * MB) / rate) as [number, number];
   return {
     name,

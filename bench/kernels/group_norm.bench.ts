@@ -11,10 +11,26 @@ const EPS = 1e-5;
 
 /** KERNELS.md 6, milliseconds forward and backward. */
 const shapes: { shape: [number, number, number, number]; forward: PerAdapter; backward: PerAdapter }[] = [
-  { shape: [8, 192, 16, 16], forward: { lavapipe: 0.9, swiftshader: 2.2 }, backward: { lavapipe: 1.4, swiftshader: 4 } },
-  { shape: [8, 96, 32, 32], forward: { lavapipe: 1.8, swiftshader: 3.1 }, backward: { lavapipe: 2.8, swiftshader: 6.5 } },
-  { shape: [1, 128, 128, 128], forward: { lavapipe: 2.4, swiftshader: 7.6 }, backward: { lavapipe: 4, swiftshader: 17 } },
-  { shape: [8, 768, 4, 4], forward: { lavapipe: 0.6, swiftshader: 1.1 }, backward: { lavapipe: 0.9, swiftshader: 2.2 } },
+  {
+    shape: [8, 192, 16, 16],
+    forward: { lavapipe: 0.9, swiftshader: 2.2 },
+    backward: { lavapipe: 1.4, swiftshader: 4 },
+  },
+  {
+    shape: [8, 96, 32, 32],
+    forward: { lavapipe: 1.8, swiftshader: 3.1 },
+    backward: { lavapipe: 2.8, swiftshader: 6.5 },
+  },
+  {
+    shape: [1, 128, 128, 128],
+    forward: { lavapipe: 2.4, swiftshader: 7.6 },
+    backward: { lavapipe: 4, swiftshader: 17 },
+  },
+  {
+    shape: [8, 768, 4, 4],
+    forward: { lavapipe: 0.6, swiftshader: 1.1 },
+    backward: { lavapipe: 0.9, swiftshader: 2.2 },
+  },
 ];
 
 function cases({ shape, forward, backward: back }: (typeof shapes)[number]): Case[] {

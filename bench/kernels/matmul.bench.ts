@@ -30,7 +30,8 @@ function product(n: number, form: keyof typeof forms): Case {
     },
     check: async (y) => {
       const got = await y.read();
-      const at = (v: Float32Array, contiguous: boolean, row: number, k: number) => v[contiguous ? row * n + k : k * n + row]!;
+      const at = (v: Float32Array, contiguous: boolean, row: number, k: number) =>
+        v[contiguous ? row * n + k : k * n + row]!;
       return places(n * n).map((i) => {
         let want = 0;
         for (let k = 0; k < n; k++) want += at(a.v, aK, Math.floor(i / n), k) * at(b.v, bK, i % n, k);

@@ -22,7 +22,13 @@ export function gatherRows(x: Tensor, rows: readonly number[]): Tensor {
   const { queue } = x.check().storage.device;
   for (let i = 0, run = 1; i < rows.length; i += run, run = 1) {
     while (i + run < rows.length && rows[i + run] === rows[i]! + run) run++;
-    queue.copy(x.storage.block.buffer, x.offset + rows[i]! * bytes, y.storage.block.buffer, y.offset + i * bytes, run * bytes);
+    queue.copy(
+      x.storage.block.buffer,
+      x.offset + rows[i]! * bytes,
+      y.storage.block.buffer,
+      y.offset + i * bytes,
+      run * bytes,
+    );
   }
   return y;
 }

@@ -111,9 +111,9 @@ export function loadWidths(pK: boolean, qK: boolean, ku: number): Record<string,
   };
 }
 
-/** Rows a workgroup: 8 or 16, where there are few, beat a half-empty tile by up to 2.3x. */
+/** Rows a workgroup: 4, 8 or 16, where there are few, beat a half-empty tile by up to 2.3x. */
 function rowsOf(m: number, subgroup: SubgroupSize): number {
-  return m <= 8 ? 8 : m <= 16 || subgroup === 4 ? 16 : 32;
+  return m <= 4 ? 4 : m <= 8 ? 8 : m <= 16 || subgroup === 4 ? 16 : 32;
 }
 
 /** Rows a workgroup, vec4f columns a thread, k's a turn. Source: KERNELS.md 7, the table of constants. */
@@ -200,7 +200,10 @@ export function planConvWeight(g: Conv, subgroup: SubgroupSize): Plan & { splits
   const columns = g.kernel[0] * g.kernel[1] * g.largeChannels;
   const groups = Math.ceil(g.smallChannels / rm) * Math.ceil(columns / (4 * cn * subgroup));
   const rows = g.batch * g.small[0];
-  const splits = Math.max(1, Math.min(Math.ceil(ENOUGH / groups), Math.floor((rows * g.small[1]) / SPLIT_PIXELS), rows));
+  const splits = Math.max(
+    1,
+    Math.min(Math.ceil(ENOUGH / groups), Math.floor((rows * g.small[1]) / SPLIT_PIXELS), rows),
+  );
   return {
     splits,
     constants: { SG: subgroup, RM: rm, CN: cn, KU: ku },

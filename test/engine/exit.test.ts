@@ -65,8 +65,12 @@ function run(name: keyof typeof scripts): Promise<Ended> {
   const child = spawn(process.execPath, [join(folder, `${name}.mjs`)], { cwd: root });
   const timer = setTimeout(() => child.kill("SIGKILL"), LIMIT_MS);
   let [out, err] = ["", ""];
-  child.stdout.on("data", (text) => { out += text; });
-  child.stderr.on("data", (text) => { err += text; });
+  child.stdout.on("data", (text) => {
+    out += text;
+  });
+  child.stderr.on("data", (text) => {
+    err += text;
+  });
   return new Promise((resolve) => {
     child.on("close", (code, signal) => {
       clearTimeout(timer);
@@ -84,7 +88,10 @@ test("a closed device lets the process end by itself", async () => {
 test("why: close() with submitted work, with recorded work or with a read under way must neither hang nor crash", async () => {
   expect(await run("inFlight")).toMatchObject({ ...ended, out: "end\n" });
   expect(await run("recorded")).toMatchObject({ ...ended, out: "end\n" });
-  expect(await run("readInFlight")).toMatchObject({ ...ended, out: "refused The device is closed: openDevice() again.\nend\n" });
+  expect(await run("readInFlight")).toMatchObject({
+    ...ended,
+    out: "refused The device is closed: openDevice() again.\nend\n",
+  });
 });
 
 test("why: Dawn dies with a signal when its instance is collected: a process that never closes must end too", async () => {

@@ -22,11 +22,11 @@ beforeAll(async () => {
 afterAll(() => dev.close());
 
 /** Latents of 8 x 8: the same operations as those of 16 x 16, a quarter of the work. */
-const latent = [3, 8, 8];
+const latent = [3, 8, 8] as const;
 
 function latents(): Latents {
   const rng = random(0, "leak");
-  return { z: rng.normals(2 * 4 * 192), shape: latent, contexts: rng.normals(4 * 128), dim: 128, count: 4 };
+  return { z: rng.normals(2 * 4 * 192), shape: [...latent], contexts: rng.normals(4 * 128), dim: 128, count: 4 };
 }
 
 const live = () => ({ bytes: dev.pool.liveBytes, blocks: dev.pool.liveBlocks });
@@ -64,7 +64,7 @@ test("why: sampling gives back all but the nets, also when rows switch to their 
   const nets = live();
   const contexts = { rows: latents().contexts.subarray(0, 256), dim: 128 };
   const sample = (threshold: number) =>
-    generate(unet, vqgan, contexts, { perIdentity: 1, seed: 0, batch: 2, ddimSteps: 4, latent, threshold });
+    generate({ unet, vqgan, latent }, contexts, { perIdentity: 1, seed: 0, batch: 2, ddimSteps: 4, threshold });
   await sample(1); // all rows switch at once
   expect(live()).toEqual(nets);
   await sample(0); // none does
@@ -79,7 +79,10 @@ test("why: making identities gives back all but the nets", async () => {
   const vqgan = new VqGan(vqgans.tiny).init(0);
   const recogniser = backbones.ir_tiny().init(0) as Backbone;
   const nets = live();
-  await newContexts(unet, vqgan, recogniser, { identities: 1, seed: 0, batch: 1, ddimSteps: 1, maxCosine: 1.1 });
+  await newContexts(
+    { unet, vqgan, recogniser, latent },
+    { identities: 1, seed: 0, batch: 1, ddimSteps: 1, maxCosine: 1.1 },
+  );
   expect(live()).toEqual(nets);
   for (const net of [unet, vqgan, recogniser]) net.dispose();
 });

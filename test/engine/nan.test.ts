@@ -30,7 +30,9 @@ test("why: the first kernel is to blame, not those that the value went through",
   const bad = plus(fine, tensor([0, MAX, Number.NaN])); // call 1
   const y = tensor([1, 1, 1]);
   kernel("add_into").run({ x: bad, y }, { n: 3 }, perElement(3)); // call 2
-  await expect(dev.reportNonfinite!()).rejects.toThrow(/^First value that is not finite: add, output element 2 of 3 \(kernel call 1\)\./);
+  await expect(dev.reportNonfinite!()).rejects.toThrow(
+    /^First value that is not finite: add, output element 2 of 3 \(kernel call 1\)\./,
+  );
 });
 
 test("why: an overflow to infinity counts, before it becomes NaN", async () => {

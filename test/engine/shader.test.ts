@@ -59,7 +59,8 @@ describe("a compiler error stands at the line of the checked-in file", () => {
   });
 
   test("behind an unrolled loop, whose copies move all lines", async () => {
-    const loop = "fn f() -> f32 {\n  var s = 0.0;\n  // @unroll\n  for (var k = 0u; k < 8u; k++) {\n    let t = f32(k);\n    s += t;\n  }\n  return s;\n}";
+    const loop =
+      "fn f() -> f32 {\n  var s = 0.0;\n  // @unroll\n  for (var k = 0u; k < 8u; k++) {\n    let t = f32(k);\n    s += t;\n  }\n  return s;\n}";
     const text = source("f() + nothing", { head: loop });
     const line = text.split("\n").findIndex((l) => l.includes("nothing")) + 1;
     expect(await messageOf(new Kernel("broken", text))).toContain(`shaders/broken.wgsl:${line}:`);
@@ -67,7 +68,9 @@ describe("a compiler error stands at the line of the checked-in file", () => {
 
   test("in an imported file, by its own name", async () => {
     const head = "// @import common/reduce.wgsl\nalias WORKGROUP_MISSING = f32;"; // reduce needs a constant WORKGROUP
-    expect(await messageOf(new Kernel("broken", source("1.0", { head })))).toMatch(/common\/reduce\.wgsl:\d+:\d+: .*WORKGROUP/);
+    expect(await messageOf(new Kernel("broken", source("1.0", { head })))).toMatch(
+      /common\/reduce\.wgsl:\d+:\d+: .*WORKGROUP/,
+    );
   });
 });
 
@@ -98,7 +101,10 @@ describe("constants", () => {
 describe("params", () => {
   test("of vector types lie where WGSL puts them", async () => {
     const params = "n: u32, a: vec2u, b: vec3f, c: i32, d: vec4<f32>, e: f32";
-    const k = new Kernel("vectors", source("f32(params.a.y) + 10.0 * params.b[i % 3u] + f32(params.c) + params.d[i] + params.e", { params }));
+    const k = new Kernel(
+      "vectors",
+      source("f32(params.a.y) + 10.0 * params.b[i % 3u] + f32(params.c) + params.d[i] + params.e", { params }),
+    );
     const got = await values(k, { a: [7, 5], b: [1, 2, 3], c: -4, d: [0.5, 0.25, 0.125, 0.0625], e: 100 });
     expect(got).toEqual([111.5, 121.25, 131.125, 111.0625]);
   });
@@ -110,8 +116,12 @@ describe("params", () => {
 
   test("and bindings with wrong names are refused with the right ones", () => {
     const k = new Kernel("names", source("1.0"));
-    expect(() => k.run({ x: zeros([4]) }, { n: 4 }, once)).toThrow(/shaders\/names\.wgsl: the bindings do not fit\.\n {2}missing {2}y\n {2}unknown {2}x\nThe file has y\./);
-    expect(() => k.run({ y: zeros([4]) }, { m: 4 }, once)).toThrow(/the params do not fit\.\n {2}missing {2}n\n {2}unknown {2}m/);
+    expect(() => k.run({ x: zeros([4]) }, { n: 4 }, once)).toThrow(
+      /shaders\/names\.wgsl: the bindings do not fit\.\n {2}missing {2}y\n {2}unknown {2}x\nThe file has y\./,
+    );
+    expect(() => k.run({ y: zeros([4]) }, { m: 4 }, once)).toThrow(
+      /the params do not fit\.\n {2}missing {2}n\n {2}unknown {2}m/,
+    );
   });
 });
 
@@ -131,7 +141,9 @@ describe("grids", () => {
 
   test("past the limit where a kernel cannot fold, the numbers are named", () => {
     const k = new Kernel("straight", source("1.0"));
-    expect(() => k.run({ y: zeros([4]) }, { n: 4 }, { workgroups: 70_000 })).toThrow(/straight: the grid \(70000, 1, 1\) is past this adapter's 65535/);
+    expect(() => k.run({ y: zeros([4]) }, { n: 4 }, { workgroups: 70_000 })).toThrow(
+      /straight: the grid \(70000, 1, 1\) is past this adapter's 65535/,
+    );
   });
 
   test("of nothing runs nothing", () => {

@@ -43,7 +43,9 @@ export async function bundle(root: string): Promise<Bundle> {
     logLevel: "warning",
     plugins: [standIns(root)],
   });
-  const inputs = new Map(Object.entries(metafile.inputs).map(([path, { imports }]) => [path, imports.map((i) => i.path)]));
+  const inputs = new Map(
+    Object.entries(metafile.inputs).map(([path, { imports }]) => [path, imports.map((i) => i.path)]),
+  );
   const outputOf = (source: string) => join(outdir, source.replace(/\.ts$/, ".mjs"));
   return {
     worker: outputOf("test/mutants/worker.ts"),
@@ -53,7 +55,10 @@ export async function bundle(root: string): Promise<Bundle> {
 
 function testFiles(folder: string): string[] {
   try {
-    return readdirSync(folder).filter((f) => f.endsWith(".test.ts")).map((f) => join(folder, f)).sort();
+    return readdirSync(folder)
+      .filter((f) => f.endsWith(".test.ts"))
+      .map((f) => join(folder, f))
+      .sort();
   } catch {
     return []; // a folder that is not there yet
   }
@@ -76,7 +81,9 @@ function standIns(root: string): Plugin {
       build.onResolve({ filter: /\/device\.js$/ }, ({ path, importer, resolveDir }) => {
         const isEngine = resolve(resolveDir, path) === join(root, "engine", "device.js");
         const fromTest = importer.startsWith(join(root, "test")) && !importer.startsWith(here);
-        return isEngine && (fromTest || importer === join(root, "engine", "index.ts")) ? { path: join(here, "device.ts") } : undefined;
+        return isEngine && (fromTest || importer === join(root, "engine", "index.ts"))
+          ? { path: join(here, "device.ts") }
+          : undefined;
       });
       // A test file that imports what is not there fails when it is loaded, alone, and is named.
       build.onResolve({ filter: /^\.{1,2}\/.*\.js$/ }, ({ path, resolveDir }) =>

@@ -40,7 +40,14 @@ function options() {
     throw new Error(`--${name} is "${text}", but must be a whole number.`);
   };
   const { sample, seed, patience, thorough, json } = values;
-  return { stems: positionals, sample: whole("sample", sample), seed: whole("seed", seed), patience: whole("patience", patience), thorough, json };
+  return {
+    stems: positionals,
+    sample: whole("sample", sample),
+    seed: whole("seed", seed),
+    patience: whole("patience", patience),
+    thorough,
+    json,
+  };
 }
 
 /** `most` of the mutants, each file as often as the others as far as it has any. */
@@ -63,7 +70,14 @@ async function main(): Promise<number> {
   const accepted = JSON.parse(readFileSync(join(root, "test/mutants/accepted.json"), "utf8")) as Record<string, string>;
   const shaders = new Shaders(root);
   const files = shaders.select(stems);
-  const runner = new Runner(shaders, await bundle(root), root, 1000 * patience, thorough ? Number.POSITIVE_INFINITY : ENOUGH, log);
+  const runner = new Runner(
+    shaders,
+    await bundle(root),
+    root,
+    1000 * patience,
+    thorough ? Number.POSITIVE_INFINITY : ENOUGH,
+    log,
+  );
 
   const start = performance.now();
   const seconds = () => Math.round((performance.now() - start) / 100) / 10;
@@ -79,7 +93,12 @@ async function main(): Promise<number> {
       if (result.fate === "survived") log(survivor(result));
       if (results.length % 25 === 0) log(`${results.length} of ${chosen.length}, ${seconds()} s`);
     }
-    return report(results, chosen.filter((m) => m.id in accepted), seconds(), json);
+    return report(
+      results,
+      chosen.filter((m) => m.id in accepted),
+      seconds(),
+      json,
+    );
   } finally {
     runner.stop();
   }
@@ -93,13 +112,31 @@ function report(results: readonly Result[], accepted: readonly Mutant[], seconds
   const caught = count("caught") + count("hung");
   const survivors = results.filter((r) => r.fate === "survived");
   const share = caught / Math.max(1, caught + survivors.length);
-  const numbers = { share, caught, hung: count("hung"), survived: survivors.length, accepted: accepted.length, replaced: count("replaced"), doesNotCompile: count("does not compile"), seconds };
+  const numbers = {
+    share,
+    caught,
+    hung: count("hung"),
+    survived: survivors.length,
+    accepted: accepted.length,
+    replaced: count("replaced"),
+    doesNotCompile: count("does not compile"),
+    seconds,
+  };
   if (json) {
-    const list = survivors.map(({ mutant: { id, file, line, from, to }, by }) => ({ id, file: `shaders/${file}`, line, from, to, by }));
+    const list = survivors.map(({ mutant: { id, file, line, from, to }, by }) => ({
+      id,
+      file: `shaders/${file}`,
+      line,
+      from,
+      to,
+      by,
+    }));
     console.log(JSON.stringify({ ...numbers, survivors: list }));
   } else {
     for (const result of survivors) console.log(survivor(result));
-    console.log(`${(100 * share).toFixed(1)} % caught: ${caught} of ${caught + survivors.length} (${numbers.hung} by never ending); ${numbers.accepted} accepted, ${numbers.replaced} in constants that the host sets, ${numbers.doesNotCompile} do not compile; ${seconds} s`);
+    console.log(
+      `${(100 * share).toFixed(1)} % caught: ${caught} of ${caught + survivors.length} (${numbers.hung} by never ending); ${numbers.accepted} accepted, ${numbers.replaced} in constants that the host sets, ${numbers.doesNotCompile} do not compile; ${seconds} s`,
+    );
   }
   return survivors.length ? 1 : 0;
 }

@@ -40,11 +40,25 @@ const TOKEN =
   /(0x[\da-f]+[ui]?|\d+\.\d*(?:e[+-]?\d+)?[fh]?|\.\d+(?:e[+-]?\d+)?[fh]?|\d+(?:e[+-]?\d+)?[uifh]?)|([a-z_]\w*)|->|\+\+|--|<<=?|>>=?|[<>=!]=|&&|\|\||[-+*/%&|^]=|\S/gi;
 
 const SWAPS: Record<string, string> = {
-  "+": "-", "-": "+", "*": "/", "/": "*", "%": "/",
-  "+=": "-=", "-=": "+=", "*=": "/=", "/=": "*=",
-  "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==",
-  "&&": "||", "||": "&&",
-  min: "max", max: "min",
+  "+": "-",
+  "-": "+",
+  "*": "/",
+  "/": "*",
+  "%": "/",
+  "+=": "-=",
+  "-=": "+=",
+  "*=": "/=",
+  "/=": "*=",
+  "<": "<=",
+  "<=": "<",
+  ">": ">=",
+  ">=": ">",
+  "==": "!=",
+  "!=": "==",
+  "&&": "||",
+  "||": "&&",
+  min: "max",
+  max: "min",
 };
 /** Names behind which `<` opens a list of types. */
 const TEMPLATES = /\b(?:array|vec[234]|mat\dx\d|bitcast|ptr|atomic|var)</g;
@@ -85,7 +99,8 @@ export function mutantsOf(file: string, text: string): Mutant[] {
 /** The file's text with the change made. */
 export function mutate(text: string, { edits }: Mutant): string {
   let out = text;
-  for (const { at, length, to } of [...edits].sort((a, b) => b.at - a.at)) out = out.slice(0, at) + to + out.slice(at + length);
+  for (const { at, length, to } of [...edits].sort((a, b) => b.at - a.at))
+    out = out.slice(0, at) + to + out.slice(at + length);
   return out;
 }
 
@@ -97,7 +112,8 @@ function change(tokens: readonly Token[], i: number): Edit[] {
   if (kind === "name" && tokens[i + 1]?.text !== "(") return [];
   if (text === "select") return swapArguments(tokens, i + 1);
   const before = tokens[i - 1];
-  const isUnary = !before || (before.kind === "other" ? !/^[)\]]$/.test(before.text) : /^(return|case|else)$/.test(before.text));
+  const isUnary =
+    !before || (before.kind === "other" ? !/^[)\]]$/.test(before.text) : /^(return|case|else)$/.test(before.text));
   if (isUnary && kind === "other") return text === "-" ? one("") : [];
   const to = SWAPS[text];
   return to === undefined ? [] : one(to);
@@ -133,14 +149,21 @@ function swapArguments(tokens: readonly Token[], open: number): Edit[] {
   };
   const a = span(open + 1, first - 1);
   const b = span(first + 1, second - 1);
-  return [{ ...a, to: written(b.tokens) }, { ...b, to: written(a.tokens) }].map(({ at, length, to }) => ({ at, length, to }));
+  return [
+    { ...a, to: written(b.tokens) },
+    { ...b, to: written(a.tokens) },
+  ].map(({ at, length, to }) => ({ at, length, to }));
 }
 
 const written = (tokens: readonly Token[]): string =>
   tokens.map((t, i) => " ".repeat(i ? t.at - tokens[i - 1]!.at - tokens[i - 1]!.text.length : 0) + t.text).join("");
 
 function tokenize(clean: string): Token[] {
-  return [...clean.matchAll(TOKEN)].map((m) => ({ text: m[0], at: m.index, kind: m[1] ? "number" : m[2] ? "name" : "other" }));
+  return [...clean.matchAll(TOKEN)].map((m) => ({
+    text: m[0],
+    at: m.index,
+    kind: m[1] ? "number" : m[2] ? "name" : "other",
+  }));
 }
 
 /** Module-scope `const NAME: type = value;`: where the value stands. */

@@ -52,7 +52,10 @@ export class Runner {
     private readonly enough: number,
     private readonly log: (line: string) => void,
   ) {
-    this.worker = new WorkerProcess(bundle.worker, bundle.tests.map((t) => t.path));
+    this.worker = new WorkerProcess(
+      bundle.worker,
+      bundle.tests.map((t) => t.path),
+    );
     for (const path of new Set(bundle.tests.flatMap((t) => [...t.distance.keys()]))) {
       for (const [, name] of readFileSync(join(root, path), "utf8").matchAll(/["`]([a-z]\w*)["`]/g)) {
         const files = this.namedIn.get(name!) ?? new Set();
@@ -68,7 +71,9 @@ export class Runner {
     let tried = 0;
     for (const files of this.rings(affected)) {
       await this.cleanRun(files, affected);
-      const tests = files.flatMap((f) => this.known.get(f)!.tests).filter((t) => affected.some((kernel) => kernel in t.kernels));
+      const tests = files
+        .flatMap((f) => this.known.get(f)!.tests)
+        .filter((t) => affected.some((kernel) => kernel in t.kernels));
       if (!tests.length) continue;
       if (this.isReplaced(mutant, affected)) return { mutant, fate: "replaced", by: "" };
       try {
@@ -101,7 +106,8 @@ export class Runner {
     for (const test of tests) {
       const reply = await this.worker.ask({ type: "test", index: test.index }, 3000 + 8 * test.ms);
       if (reply.ok) continue;
-      if (/^(?:shaders\/|common\/|WebGPU: )/.test(reply.error ?? "")) return { mutant, fate: "does not compile", by: firstLine(reply.error) };
+      if (/^(?:shaders\/|common\/|WebGPU: )/.test(reply.error ?? ""))
+        return { mutant, fate: "does not compile", by: firstLine(reply.error) };
       test.kills++;
       return { mutant, fate: "caught", by: `${test.name}: ${firstLine(reply.error)}` };
     }
@@ -116,7 +122,8 @@ export class Runner {
       const hosts = new Set(this.namedIn.get(kernel) ?? []);
       const host = this.shaders.hostOf(kernel);
       if (host) hosts.add(host);
-      const distance = ({ distance }: TestFile) => Math.min(...[...hosts].map((h) => distance.get(h) ?? Number.POSITIVE_INFINITY));
+      const distance = ({ distance }: TestFile) =>
+        Math.min(...[...hosts].map((h) => distance.get(h) ?? Number.POSITIVE_INFINITY));
       const reaching = this.bundle.tests.filter((t) => Number.isFinite(distance(t)));
       const least = Math.min(...reaching.map(distance));
       for (const t of reaching) (distance(t) === least ? near : far).add(t);

@@ -17,7 +17,8 @@ export class Shaders {
   constructor(root: string) {
     for (const folder of ["", "common"]) {
       for (const name of readdirSync(join(root, "shaders", folder)).sort()) {
-        if (name.endsWith(".wgsl")) this.texts.set(join(folder, name), readFileSync(join(root, "shaders", folder, name), "utf8"));
+        if (name.endsWith(".wgsl"))
+          this.texts.set(join(folder, name), readFileSync(join(root, "shaders", folder, name), "utf8"));
       }
     }
   }
@@ -31,7 +32,10 @@ export class Shaders {
         const name = file.replace(/^common\//, "").replace(/\.wgsl$/, "");
         return name === stem || name.startsWith(`${stem}_`) || file === stem || file === `${stem}.wgsl`;
       });
-      if (!found.length) throw new Error(`No shader is called ${stem}. There are: ${files.map((f) => f.replace(".wgsl", "")).join(", ")}.`);
+      if (!found.length)
+        throw new Error(
+          `No shader is called ${stem}. There are: ${files.map((f) => f.replace(".wgsl", "")).join(", ")}.`,
+        );
       return found;
     });
   }

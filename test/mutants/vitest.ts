@@ -23,7 +23,14 @@ export interface Listed {
 /** Every test of the files imported so far, in order. */
 export const tests: Listed[] = [];
 
-const suiteOf = (name: string, parent?: Suite): Suite => ({ name, parent, before: [], beforeEach: [], afterEach: [], started: false });
+const suiteOf = (name: string, parent?: Suite): Suite => ({
+  name,
+  parent,
+  before: [],
+  beforeEach: [],
+  afterEach: [],
+  started: false,
+});
 let current = suiteOf("");
 
 /** Opens the suite of a file; returns the number of tests before it. */
@@ -33,7 +40,11 @@ export function startFile(name: string): number {
 }
 
 class Skipped extends Error {}
-const context = { skip: () => { throw new Skipped(); } };
+const context = {
+  skip: () => {
+    throw new Skipped();
+  },
+};
 
 /** Runs a test with the hooks around it; beforeAll runs once, afterAll never: the next mutant needs what was set up. */
 export async function runTest({ work, suite }: Listed): Promise<void> {
@@ -96,4 +107,11 @@ for (const plugin of [JestExtend, JestChaiExpect, JestAsymmetricMatchers]) chai.
 export const { expect } = chai;
 
 /** Mocks have no business in tests of kernels: a test that asks for one fails here and is left to vitest. */
-export const vi = new Proxy({}, { get: () => { throw new Error("vi is not there in the mutant runner."); } });
+export const vi = new Proxy(
+  {},
+  {
+    get: () => {
+      throw new Error("vi is not there in the mutant runner.");
+    },
+  },
+);

@@ -44,9 +44,13 @@ export class WorkerProcess {
   /** Starts the process if there is none; all tests. */
   async start(): Promise<TestName[]> {
     if (this.child) return this.tests;
-    this.child = fork(this.program, { stdio: ["ignore", "ignore", process.env.DEBUG ? "inherit" : "ignore", "ipc"], execArgv: [] });
+    this.child = fork(this.program, {
+      stdio: ["ignore", "ignore", process.env.DEBUG ? "inherit" : "ignore", "ipc"],
+      execArgv: [],
+    });
     const reply = await this.send({ type: "load", files: this.files }, LOAD_MS);
-    if (reply.error && !this.tests.length) process.stderr.write(`Left out, because they do not load:\n${reply.error}\n`);
+    if (reply.error && !this.tests.length)
+      process.stderr.write(`Left out, because they do not load:\n${reply.error}\n`);
     this.tests = reply.tests ?? [];
     return this.tests;
   }

@@ -4,8 +4,8 @@
 import { Kernel, kernel } from "../../engine/shader.js";
 import { overrideSource } from "../../engine/source.js";
 import { openDevice, settle } from "./device.js";
-import type { Reply, Request, TestName } from "./worker-process.js";
 import { runTest, startFile, tests } from "./vitest.js";
+import type { Reply, Request, TestName } from "./worker-process.js";
 
 /** Kernels that the test under way has run, and the sets of constants it ran them with. */
 let used: Record<string, Set<string>> = {};

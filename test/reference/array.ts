@@ -15,7 +15,10 @@ export function array(shape: readonly number[], fill?: (i: number) => number): A
 }
 
 /** The same shape, every element mapped. */
-export const map = (x: Array64, f: (v: number, i: number) => number): Array64 => ({ shape: x.shape, data: x.data.map(f) });
+export const map = (x: Array64, f: (v: number, i: number) => number): Array64 => ({
+  shape: x.shape,
+  data: x.data.map(f),
+});
 
 /** Row-major strides, in elements. */
 export function strides(shape: readonly number[]): number[] {

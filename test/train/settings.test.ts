@@ -58,7 +58,10 @@ test.each([
 
 test("why: half an image, or none, is no batch", () => {
   const whole = { batch: 1 };
-  expect(settings("x", { batch: 8, lr: 0.1 }, { whole, args: ["--batch", "1_0", "--lr", "0.5"] })).toEqual({ batch: 10, lr: 0.5 });
+  expect(settings("x", { batch: 8, lr: 0.1 }, { whole, args: ["--batch", "1_0", "--lr", "0.5"] })).toEqual({
+    batch: 10,
+    lr: 0.5,
+  });
   for (const text of ["0", "2.5", "-1", "1e30"])
     expect(() => settings("x", { batch: 8 }, { whole, args: ["--batch", text] })).toThrow(
       `--batch takes a whole number from 1 on, not "${text}"`,
