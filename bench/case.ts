@@ -20,8 +20,6 @@ export interface Case {
   /** Floating-point operations of one run (a multiply-add is 2), or bytes that it moves. */
   work: { flops: number } | { bytes: number };
   floor?: Floor;
-  /** Times only the kernels with such a name: the gradient's, where `run` needs the forward pass too. */
-  only?: RegExp;
   /** One run, in a scope of its own; returns what it made. */
   run(): Tensor;
   /** Some elements of that, and what they should be, in float64. */

@@ -221,8 +221,8 @@ async function sample(nets: Nets, contexts: Contexts, s: DemoSettings): Promise<
       step.d?.forEach((d, b) => {
         distances.push({ t: step.t, image: images[b]!, d });
       });
-      if (images[0] === 0 && shown.has(step.row))
-        strip.push(await lookAt(nets, contexts, step, jumps[step.row]!.aNext));
+      if (images[0] === 0 && shown.has(step.index))
+        strip.push(await lookAt(nets, contexts, step, jumps[step.index]!.aNext));
     },
   });
   return { generated, distances, strip };

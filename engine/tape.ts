@@ -176,11 +176,12 @@ function accumulateLeaf(leaf: Tensor, dx: Tensor): void {
 /** The nodes that `root` leads to, newest first: an order in which every node comes after all that use it. */
 function newestFirst(root: Target): Node[] {
   const seen = new Set<Node>();
-  const open = [root];
-  for (let at = open.pop(); open.length || at; at = open.pop()) {
-    if (!(at instanceof Node) || seen.has(at)) continue;
-    seen.add(at);
-    open.push(...at.targets);
+  const open: Target[] = [root];
+  while (open.length) {
+    const target = open.pop();
+    if (!(target instanceof Node) || seen.has(target)) continue;
+    seen.add(target);
+    open.push(...target.targets);
   }
   return [...seen].sort((a, b) => b.order - a.order);
 }

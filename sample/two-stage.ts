@@ -42,7 +42,7 @@ export interface TwoStageOptions {
 export interface TwoStageStep {
   t: number;
   /** 0-based number of the step. */
-  row: number;
+  index: number;
   stage: 1 | 2;
   x: Tensor;
   /** The guided noise that x was denoised with. */
@@ -105,7 +105,7 @@ async function walk(
   let at = x;
   let before: Tensor | undefined;
 
-  for (const [row, jump] of jumps.entries()) {
+  for (const [index, jump] of jumps.entries()) {
     const stage = jump.t >= s.stepTh ? 1 : 2;
     const [next, heat] = await scope(async () => {
       const { eps, heat, rows } =
@@ -115,10 +115,10 @@ async function walk(
       d?.forEach((v, b) => {
         if (switched[b] || !(v < s.threshold)) return; // NaN (a constant map) never switches
         switched[b] = true;
-        conditionedFrom[b] = jumps[row + 1]?.t ?? -1;
+        conditionedFrom[b] = jumps[index + 1]?.t ?? -1;
       });
       const x = ddimStep(at, eps, jump);
-      await onStep?.({ t: jump.t, row, stage, x, eps, heat, d, switched: [...switched] });
+      await onStep?.({ t: jump.t, index, stage, x, eps, heat, d, switched: [...switched] });
       return [x, heat] as const;
     });
     if (at !== x) at.dispose();

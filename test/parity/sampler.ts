@@ -49,9 +49,9 @@ async function trace(golden: Golden, c: Case, form: "cheap" | "literal"): Promis
     const options = { threshold: c.mse_th, stepTh: c.step_th, guidance: c.cfg_scale, form };
     const result = await twoStage(unet, x, context, jumps, {
       ...options,
-      onStep: async ({ row, x, heat, d, switched }) => {
-        if (c.x_t_rows.includes(row)) out.x_t.push(await floats(x));
-        if (heat && c.heatmap_rows.includes(row)) out.heatmap.push(await floats(heat));
+      onStep: async ({ index, x, heat, d, switched }) => {
+        if (c.x_t_rows.includes(index)) out.x_t.push(await floats(x));
+        if (heat && c.heatmap_rows.includes(index)) out.heatmap.push(await floats(heat));
         if (d) {
           out.d_t.push(d);
           out.flag_after.push([...switched]);
