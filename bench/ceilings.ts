@@ -5,8 +5,11 @@ import { kernel, perElement } from "../engine/shader.js";
 import { empty, type Tensor, tensor } from "../engine/tensor.js";
 import { type Case, values } from "./case.js";
 
+/** 256 workgroups: enough for every core, also where a few are slow. */
 const THREADS = 16_384;
+/** What one turn of the kernel's loop does. */
 const STEPS = { chains: 8, depth: 16 }; // VECS and DEPTH of bench_fma.wgsl
+/** Elements of the copy kernel: 32 MiB a tensor, more than the caches of the machines at hand. */
 const COPY = 8 * 2 ** 20;
 
 /** Multiply-adds in registers. On software adapters 1.1 GFLOP a run, some 10 to 20 ms; on GPUs 64 times that. */

@@ -6,6 +6,7 @@ import type { Case, PerAdapter } from "./case.js";
 
 /** A third (lavapipe), a tenth (SwiftShader) of the unrolled FMA ceiling. */
 export const matmulFloor = { share: { lavapipe: 0.3, swiftshader: 0.1 } };
+/** Direct convolution, forward. */
 export const convFloor = { share: { lavapipe: 0.35, swiftshader: 0.1 } };
 /** A gradient against its forward. */
 const GRADIENT = 0.7;

@@ -19,6 +19,7 @@ export async function measureHost(quick: boolean): Promise<HostRow[]> {
   const data = new Float32Array(large.size);
   const add = () => kernel("add").run({ a: small, b: small, y }, { n: 64 }, perElement(64));
 
+  // Few iterations: an upload of 64 MiB takes 20 to 200 ms on a software adapter.
   const bench = new Bench({ time: quick ? 100 : 400, iterations: 5, warmupTime: 20, warmupIterations: 1 });
   bench
     .add("1,000 dispatches of 64 floats, recorded and run", async () => {

@@ -20,6 +20,7 @@ import { reduce } from "./kernels/reduce.bench.js";
 import { softmax } from "./kernels/softmax.bench.js";
 import { measure, type Row, WrongResult } from "./measure.js";
 
+/** In the order of the table. The ceilings are measured anew for each. */
 const groups: readonly Group[] = [
   matmul,
   conv2d,
@@ -41,6 +42,7 @@ const help = `npm run bench -- [options]
   --json          one JSON object
 `;
 
+// An unknown option throws with the name: nothing is guessed.
 const { values: options } = parseArgs({
   options: {
     only: { type: "string" },
@@ -51,11 +53,13 @@ const { values: options } = parseArgs({
   },
 });
 
+/** --help. */
 function usage(): number {
   console.log(help);
   return 0;
 }
 
+/** Measures, prints as it goes, and returns the exit code. */
 async function main(): Promise<number> {
   const chosen = groups.filter((g) => g.stem.startsWith(options.only ?? ""));
   if (!chosen.length) {
@@ -93,6 +97,7 @@ async function main(): Promise<number> {
   }
 }
 
+/** On stderr, so that --json stays one object: how many rows hold their floor, and which do not. */
 function verdict(rows: readonly Row[], missed: readonly Row[]): number {
   const held = rows.filter((r) => r.floor !== undefined).length - missed.length;
   console.error(`\n${held} rows hold their floor, ${missed.length} do not.`);
@@ -108,11 +113,13 @@ function below({ share, cpuShare = 0, floor = 0 }: Row): boolean {
   return share < floor && cpuShare < floor;
 }
 
+/** 0.256 as "26 %". */
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 
 const heading = (): string =>
   `${"what".padEnd(44)}${"ms".padStart(9)}${"rate".padStart(16)}${"ceiling".padStart(9)}${"by CPU".padStart(8)}${"floor".padStart(7)}  kernels`;
 
+/** A row; `!` at its end marks one below its floor. */
 function line(row: Row): string {
   const { name, ms, rate, unit, share, cpuShare, floor, kernels } = row;
   return (
@@ -126,6 +133,7 @@ function line(row: Row): string {
   );
 }
 
+/** What is not a kernel: a copy by the queue, and what the host pays. */
 function printHost(copied: number, calls: readonly HostRow[]): void {
   console.log(`\n${"copyBufferToBuffer".padEnd(60)}${copied.toFixed(1).padStart(8)} GB/s`);
   for (const { name, ms } of calls) console.log(`${name.padEnd(60)}${ms.toFixed(3).padStart(8)} ms`);

@@ -9,6 +9,7 @@ import { type Case, type Group, worst } from "./case.js";
 import { copyCeiling, fmaCeiling } from "./ceilings.js";
 import { floorOf, rateOf } from "./floors.js";
 
+/** A line of the table. */
 export interface Row {
   stem: string;
   name: string;
@@ -26,6 +27,7 @@ export interface Row {
   error: number;
 }
 
+/** A kernel is fast and wrong: nothing of its group is timed. */
 export class WrongResult extends Error {}
 
 /** The rows of one group, and before them the two ceilings. */
@@ -74,6 +76,7 @@ interface Timing {
   kernels: string[];
 }
 
+/** Runs a case once, which compiles it as well, and returns its error. */
 async function checked(group: Group, c: Case): Promise<number> {
   const error = worst(await scope(() => c.check(c.run())));
   if (error <= c.allowed) return error;
@@ -83,13 +86,19 @@ async function checked(group: Group, c: Case): Promise<number> {
 Nothing was timed.`);
 }
 
+/** One run by GPU timestamps: all its dispatches, without the gaps between them. */
 async function time(dev: Device, { run }: Case): Promise<Timing> {
   const timeline = await dev.profile(() => scope(() => void run()));
   return { ms: timeline.reduce((sum, t) => sum + t.ms, 0), kernels: [...new Set(timeline.map((t) => t.kernel))] };
 }
 
 /** CPU milliseconds of one run of each case, the least of all rounds. */
-async function cpuTimes(dev: Device, cases: readonly Case[], timings: readonly Timing[], rounds: number): Promise<number[]> {
+async function cpuTimes(
+  dev: Device,
+  cases: readonly Case[],
+  timings: readonly Timing[],
+  rounds: number,
+): Promise<number[]> {
   const best = cases.map(() => Number.POSITIVE_INFINITY);
   for (let round = 0; round < rounds; round++) {
     for (const [i, { run }] of cases.entries()) {
@@ -105,4 +114,5 @@ async function cpuTimes(dev: Device, cases: readonly Case[], timings: readonly T
   return best;
 }
 
+/** The upper one of two in the middle. */
 const median = (times: readonly Timing[]): Timing => [...times].sort((a, b) => a.ms - b.ms)[times.length >> 1]!;

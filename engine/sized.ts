@@ -1,7 +1,7 @@
 // Storage arrays with their sizes written in, for SwiftShader alone: it finds the length of a runtime-sized array anew, by
 // four integer divisions, at every load (the clamp that WebGPU asks for). Measured 2026-11-24 on the embedded adapter, CPU
-// time of the same kernels: matmul 512 8-14 %, 3x3 convolutions 8-14 %, weight gradients 7-13 %, elementwise and softmax
-// 7-8 % less with sizes. lavapipe does not care. Delete when SwiftShader keeps the length.
+// time of the same kernels, least of 6: matmul 512 8-14 %, 3x3 convolutions 3-14 %, weight gradients 7-13 %, elementwise and
+// softmax 6-8 % less with sizes. lavapipe does not care. Delete when SwiftShader keeps the length.
 
 /** Bytes read below which a kernel is not worth a pipeline of its own: they take some 40 ms to make. */
 const WORTH_IT = 256 * 1024;

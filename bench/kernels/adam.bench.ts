@@ -6,6 +6,7 @@ import { Adam } from "../../engine/optim.js";
 import { tensor } from "../../engine/tensor.js";
 import { type Group, places, values } from "../case.js";
 
+/** One bucket of flat.ts (128 MiB at most): one kernel for all, after the two that look for values that are not finite. */
 const N = 10_000_000;
 const LR = 1e-3;
 

@@ -3,9 +3,12 @@
 import { attention as op } from "../../engine/ops/attention.js";
 import { type Case, filled, type Group, type Pair } from "../case.js";
 
+/** Channels a head. */
 const D = 32;
+/** Of the logits. */
 const SCALE = 1 / Math.sqrt(D);
 
+/** Self-attention of Lq pixels, or cross-attention to Lk tokens; checked in one row of one head. */
 function rows(heads: number, Lq: number, Lk: number): Case {
   const B = 8;
   const C = heads * D;

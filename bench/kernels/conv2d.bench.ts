@@ -20,8 +20,10 @@ const shapes = [
   { B: 32, I: 64, O: 64, side: 16, floored: false },
 ];
 
+/** One row of the list. */
 type Size = (typeof shapes)[number];
 
+/** Forward, input gradient, weight gradient: the same number of multiply-adds each. */
 function passes({ B, I, O, side, floored }: Size): Case[] {
   const [x, w, dy] = [
     filled([B, I, side, side], 1, "channels_last"),
@@ -73,6 +75,7 @@ function into({ t }: Filled, work: (y: Tensor) => void): Tensor {
   return y;
 }
 
+/** Values at some places, with what they should be. */
 const pairs = (got: ArrayLike<number>, want: (i: number) => number): Pair[] =>
   places(got.length).map((i) => [got[i]!, want(i)]);
 
@@ -87,6 +90,7 @@ function split(i: number, C: number, H: number, W: number): [number, number, num
   return [Math.floor(i / (C * H * W)), Math.floor(i / (H * W)) % C, Math.floor(i / W) % H, i % W];
 }
 
+/** y at element i: sum over channels and taps. */
 function forwardAt(x: Filled, w: Filled, g: Conv, i: number): number {
   const [b, o, row, col] = split(i, g.smallChannels, ...g.small);
   let sum = 0;
@@ -99,6 +103,7 @@ function forwardAt(x: Filled, w: Filled, g: Conv, i: number): number {
   return sum;
 }
 
+/** dx at element i: the taps turned round. */
 function inputGradientAt(dy: Filled, w: Filled, g: Conv, i: number): number {
   const [b, c, row, col] = split(i, g.largeChannels, ...g.large);
   let sum = 0;
@@ -111,6 +116,7 @@ function inputGradientAt(dy: Filled, w: Filled, g: Conv, i: number): number {
   return sum;
 }
 
+/** dw at element i: sum over images and pixels. */
 function weightGradientAt(x: Filled, dy: Filled, g: Conv, i: number): number {
   const [o, c, r, s] = split(i, g.largeChannels, 3, 3);
   let sum = 0;

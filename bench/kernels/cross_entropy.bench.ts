@@ -6,6 +6,7 @@ import { backward } from "../../engine/tape.js";
 import { tensor } from "../../engine/tensor.js";
 import { filled, type Group, places } from "../case.js";
 
+/** The batch of a recogniser on one GPU; the number of identities is no multiple of 16. */
 const [ROWS, COLS] = [64, 10_572];
 
 export const crossEntropy: Group = {

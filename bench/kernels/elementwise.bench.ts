@@ -5,6 +5,7 @@ import { silu } from "../../engine/ops/unary.js";
 import type { Tensor } from "../../engine/tensor.js";
 import { type Case, filled, type Group, places } from "../case.js";
 
+/** The size of the copy ceiling. */
 const N = 8 * 2 ** 20;
 const MB = N * 4e-6;
 

@@ -6,6 +6,7 @@ import { backward } from "../../engine/tape.js";
 import { type Tensor, tensor } from "../../engine/tensor.js";
 import { type Case, type Filled, filled, type Group, type Pair, type PerAdapter } from "../case.js";
 
+/** Of the UNet; 3 to 24 channels each, so that few groups fill whole vec4f's. */
 const GROUPS = 32;
 const EPS = 1e-5;
 
@@ -33,6 +34,7 @@ const shapes: { shape: [number, number, number, number]; forward: PerAdapter; ba
   },
 ];
 
+/** Forward alone, then forward and backward: the gradient needs the sums of the forward pass. */
 function cases({ shape, forward, backward: back }: (typeof shapes)[number]): Case[] {
   const [, C] = shape;
   const [x, dy] = [filled(shape, 1, "channels_last"), filled(shape, 2, "channels_last")];

@@ -3,6 +3,7 @@
 import { sum } from "../../engine/ops/reduce.js";
 import { filled, type Group } from "../case.js";
 
+/** 32 MiB: a gradient norm or a loss over whole images. */
 const N = 8 * 2 ** 20;
 
 export const reduce: Group = {

@@ -3,6 +3,7 @@
 import { softmax as op } from "../../engine/ops/softmax.js";
 import { filled, type Group } from "../case.js";
 
+/** x is read once and y written once: the least that any form must move. */
 const [ROWS, COLS] = [12_288, 256];
 
 export const softmax: Group = {

@@ -185,15 +185,16 @@ function convLaunch(g: Conv, transposed: boolean, subgroup: SubgroupSize): Plan 
 /** Workgroups that keep the cores of a software adapter busy to the end. */
 const ENOUGH = 32;
 /** Output pixels below which a split costs more in writing and adding its part than it gains. */
-const SPLIT_PIXELS = 512;
+const SPLIT_PIXELS = 256;
 
 /**
  * The weight gradient of both: bindings x (B, large), dy (B, small), dw (splits, small channels, kh, kw, large channels),
  * whose parts the caller adds.
  */
 export function planConvWeight(g: Conv, subgroup: SubgroupSize): Plan & { splits: number } {
-  // KERNELS.md 4, "weight gradient direct": 2 vec4f's a lane. Measured 2026-11-24, lavapipe, 3x3, batch 8: one pixel a turn
-  // in short rows (768 channels at 4x4: 24, not 28 ms).
+  // KERNELS.md 4, "weight gradient direct": 2 vec4f's a lane. Measured 2026-11-24, lavapipe, 3x3: batch 8, one pixel a turn
+  // in short rows (768 channels at 4x4: 24, not 28 ms); batch 32 at 64x64, taps side by side in the lanes, rows cut to the
+  // channels and split pixels, against a tap a workgroup: 10, not 125 ms (4 to 16 channels), 31, not 82 ms (16 to 16).
   const rm = rowsOf(g.smallChannels, subgroup);
   const cn = 2;
   const ku = subgroup === 4 || g.small[1] < 8 ? 1 : 2;

@@ -79,8 +79,9 @@ test("why: making identities gives back all but the nets", async () => {
   const vqgan = new VqGan(vqgans.tiny).init(0);
   const recogniser = backbones.ir_tiny().init(0) as Backbone;
   const nets = live();
+  // the recogniser takes 64 x 64 images, so the latents are 16 x 16
   await newContexts(
-    { unet, vqgan, recogniser, latent },
+    { unet, vqgan, recogniser, latent: [3, 16, 16] },
     { identities: 1, seed: 0, batch: 1, ddimSteps: 1, maxCosine: 1.1 },
   );
   expect(live()).toEqual(nets);

@@ -47,7 +47,7 @@ checkOp<reference.ConvArgs>(
       args: { padding: 1 },
     },
     {
-      why: "so many pixels that GPUs split the weight gradient",
+      why: "so many pixels that the weight gradient is split, in both families; taps share a lane group",
       inputs: { x: [1, 4, 25, 23], w: [4, 4, 3, 3] },
       args: { padding: 1 },
     },
