@@ -82,6 +82,7 @@ export class AttentionBlock extends Module {
     channels: number,
     private readonly heads: number,
     private readonly contextChannels: number,
+    groups = 32,
   ) {
     super();
     this.x_proj_in = new Conv2d(channels, channels, 1);
@@ -89,8 +90,8 @@ export class AttentionBlock extends Module {
     this.self_attention = new Attention(channels, channels);
     this.c_proj_in = new Linear(contextChannels, TOKENS * contextChannels);
     this.cross_attention = new Attention(channels, contextChannels);
-    this.x_norm = new GroupNorm(32, channels);
-    this.c_norm = new GroupNorm(32, contextChannels);
+    this.x_norm = new GroupNorm(groups, channels);
+    this.c_norm = new GroupNorm(groups, contextChannels);
     this.ff = { 0: new Linear(channels, 4 * channels), 2: new Linear(4 * channels, channels) };
   }
 

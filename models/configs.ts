@@ -30,6 +30,7 @@ export const unets = {
     channel_multipliers: [1, 2, 2],
     is_attention: [false, true, true],
     n_blocks_per_resolution: 1,
+    norm_groups: 8,
     context_input_channels: 128,
     context_channels: 64,
   },

@@ -29,6 +29,8 @@ export interface UNetConfig {
   attention_heads: number;
   attention_head_channels: number;
   n_blocks_per_resolution: number;
+  /** Of every GroupNorm; 32 unless said. A group of one channel loses the mean and the scale of it, so small nets take fewer. */
+  norm_groups?: number;
   context_input_channels: number;
   context_channels: number;
   /** False (IDiff-Face): the empty context is zeros and no parameter. */
@@ -67,6 +69,12 @@ export interface UNetResult {
   heat?: Tensor;
 }
 
+/** What every residual block shares: channels of tau, groups of a normalisation. */
+interface Sizes {
+  timeChannels: number;
+  groups: number;
+}
+
 /** A residual block whose second normalisation is scaled and shifted by the time. */
 class ResBlock extends Module {
   readonly norm1: GroupNorm;
@@ -78,14 +86,14 @@ class ResBlock extends Module {
   readonly conv2: Conv2d;
   readonly shortcut: Conv2d | undefined;
 
-  constructor(inputs: number, outputs: number, timeChannels: number) {
+  constructor(inputs: number, outputs: number, { timeChannels, groups }: Sizes) {
     super();
-    this.norm1 = new GroupNorm(32, inputs);
+    this.norm1 = new GroupNorm(groups, inputs);
     this.conv1 = new Conv2d(inputs, outputs, 3, { padding: 1 });
     this.time_emb = { 1: new Linear(timeChannels, outputs) };
     this.scale_emb = new Linear(outputs, outputs);
     this.shift_emb = new Linear(outputs, outputs);
-    this.norm2 = { norm: new GroupNorm(32, outputs) };
+    this.norm2 = { norm: new GroupNorm(groups, outputs) };
     this.conv2 = new Conv2d(outputs, outputs, 3, { padding: 1, init: constant(0) });
     if (inputs !== outputs) this.shortcut = new Conv2d(inputs, outputs, 1);
   }
@@ -112,9 +120,9 @@ class Block extends Module {
   readonly res: ResBlock;
   readonly attn: AttentionBlock | undefined;
 
-  constructor(inputs: number, outputs: number, timeChannels: number, attn: AttentionBlock | undefined) {
+  constructor(inputs: number, outputs: number, sizes: Sizes, attn: AttentionBlock | undefined) {
     super();
-    this.res = new ResBlock(inputs, outputs, timeChannels);
+    this.res = new ResBlock(inputs, outputs, sizes);
     this.attn = attn;
   }
 
@@ -129,11 +137,11 @@ class Middle extends Module {
   readonly attn: AttentionBlock;
   readonly res2: ResBlock;
 
-  constructor(channels: number, timeChannels: number, attn: AttentionBlock) {
+  constructor(channels: number, sizes: Sizes, attn: AttentionBlock) {
     super();
-    this.res1 = new ResBlock(channels, channels, timeChannels);
+    this.res1 = new ResBlock(channels, channels, sizes);
     this.attn = attn;
-    this.res2 = new ResBlock(channels, channels, timeChannels);
+    this.res2 = new ResBlock(channels, channels, sizes);
   }
 
   forward(x: Tensor, { siluTau, context, attention }: Pass): AttentionResult {
@@ -175,13 +183,15 @@ export class UNet extends Module {
     super();
     const { input_channels, initial_channels, channel_multipliers, n_blocks_per_resolution: blocks } = config;
     const { context_channels, attention_heads, attention_head_channels } = config;
+    const { norm_groups: groups = 32 } = config;
     const timeChannels = 4 * initial_channels;
+    const sizes = { timeChannels, groups };
     const attention = (channels: number): AttentionBlock => {
       const heads = attention_heads > 0 ? attention_heads : channels / attention_head_channels;
-      return new AttentionBlock(channels, heads, context_channels);
+      return new AttentionBlock(channels, heads, context_channels, groups);
     };
     const block = (inputs: number, outputs: number, level: number): Block =>
-      new Block(inputs, outputs, timeChannels, config.is_attention[level] ? attention(outputs) : undefined);
+      new Block(inputs, outputs, sizes, config.is_attention[level] ? attention(outputs) : undefined);
 
     if (config.learn_empty_context) this.empty_context_embedding = new Parameter([context_channels], normal(1));
     this.image_proj = new Conv2d(input_channels, initial_channels, 3, { padding: 1 });
@@ -201,7 +211,7 @@ export class UNet extends Module {
       this.down.push(new Downsample(width));
       skips.push(width);
     });
-    this.middle = new Middle(width, timeChannels, attention(width));
+    this.middle = new Middle(width, sizes, attention(width));
     for (let level = channel_multipliers.length - 1; level >= 0; level--) {
       for (let n = 0; n <= blocks; n++) {
         const outputs = n === blocks ? width / channel_multipliers[level]! : width;
@@ -210,7 +220,7 @@ export class UNet extends Module {
       }
       if (level > 0) this.up.push(new Upsample(width));
     }
-    this.norm = new GroupNorm(32, width);
+    this.norm = new GroupNorm(groups, width);
     this.final = new Conv2d(width, input_channels, 3, { padding: 1, init: constant(0) });
   }
 
