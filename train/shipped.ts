@@ -19,7 +19,7 @@ export const shippedDefaults = {
 export const recipe = {
   vqgan: { batch: 8, quantiseFrom: 250, steps: 900 },
   recogniser: { steps: 800 },
-  diffusion: { batch: 16, steps: 3_000, firstCycle: 3_000 },
+  diffusion: { batch: 16, steps: 3_200, firstCycle: 3_200 },
 };
 
 /** Trains all three and writes `<weights>/{vqgan,recogniser,diffusion}.safetensors`. A device is open. */
