@@ -12,7 +12,7 @@ export type Floor =
   | { share: PerAdapter }
   /** 0.7 of the rate of the row of that name: a gradient against its forward. */
   | { rateOf: string }
-  /** Half of what KERNELS.md reached, relative to its elementwise copy: its milliseconds. */
+  /** Half of what the reference kernels of docs/kernels.md reached, relative to their elementwise copy: their milliseconds. */
   | { reached: PerAdapter };
 
 export interface Case {

@@ -29,7 +29,7 @@ export function fmaCeiling(): Case {
   };
 }
 
-/** The elementwise kernel that does nothing: KERNELS.md 6. */
+/** The elementwise kernel that does nothing. */
 export function copyCeiling(): Case {
   const v = values(COPY, 1);
   const [x, y] = [tensor(v, [COPY]), empty([COPY])];

@@ -1,5 +1,6 @@
-// The least that a row may reach, as a share of a ceiling of the same run. Source: KERNELS.md (2026-11-24, the machine of
-// PEERS.md); half of what was reached there is asked, since a difference of 1.5x between processes was seen.
+// The least that a row may reach, as a share of a ceiling of the same run. The milliseconds in bench/kernels are those of
+// throw-away reference kernels on two cores of an AMD EPYC (2026-11-24; SwiftShader 5.0, lavapipe of Mesa 25.0.7); half of what
+// they reached is asked, since a difference of 1.5x between processes was seen.
 
 import type { AdapterKind } from "../engine/adapter.js";
 import type { Case, PerAdapter } from "./case.js";
@@ -10,7 +11,7 @@ export const matmulFloor = { share: { lavapipe: 0.3, swiftshader: 0.1 } };
 export const convFloor = { share: { lavapipe: 0.35, swiftshader: 0.1 } };
 /** A gradient against its forward. */
 const GRADIENT = 0.7;
-/** GB/s of KERNELS.md's elementwise copy. */
+/** GB/s of the reference kernels' elementwise copy. */
 const copied: PerAdapter = { lavapipe: 17, swiftshader: 6.9 };
 
 /** GFLOP/s or GB/s. */

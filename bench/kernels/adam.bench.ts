@@ -23,7 +23,7 @@ export const adam: Group = {
       {
         name: "Adam, 10M",
         work: { bytes: 32 * N }, // adam.wgsl 28, grad_norm.wgsl 4
-        floor: { reached: { lavapipe: (19.6 * 32) / 28, swiftshader: (46 * 32) / 28 } }, // KERNELS.md 6 is adam.wgsl alone
+        floor: { reached: { lavapipe: (19.6 * 32) / 28, swiftshader: (46 * 32) / 28 } }, // the reference is adam.wgsl alone
         allowed: 1e-5,
         run: () => {
           optimizer.step({ lr: LR });

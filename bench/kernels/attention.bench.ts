@@ -1,4 +1,4 @@
-// Attention of the UNet: the shapes of KERNELS.md 5, 32 channels a head.
+// Attention of the UNet: at the paper's shapes, 32 channels a head.
 
 import { attention as op } from "../../engine/ops/attention.js";
 import { type Case, filled, type Group, type Pair } from "../case.js";

@@ -14,7 +14,7 @@ export const elementwise: Group = {
   make: () => {
     const [a, b] = [filled([N], 1), filled([N], 2)];
     return [
-      // KERNELS.md 6: add 17.2 and 6.9 GB/s, SiLU 14 and 5.2.
+      // reference kernels: add 17.2 and 6.9 GB/s, SiLU 14 and 5.2.
       map(
         "add 8M",
         3,
@@ -33,7 +33,7 @@ export const elementwise: Group = {
   },
 };
 
-/** A map that moves `passes` tensors and reached these rates (lavapipe, SwiftShader) in KERNELS.md. */
+/** A map that moves `passes` tensors and reached these rates (lavapipe, SwiftShader) as a reference kernel. */
 function map(
   name: string,
   passes: number,

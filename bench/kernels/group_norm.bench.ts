@@ -1,4 +1,4 @@
-// Group norm with SiLU, 32 groups, channels_last: the four shapes of KERNELS.md 6.
+// Group norm with SiLU, 32 groups, channels_last: four shapes of the nets.
 
 import { groupNorm } from "../../engine/ops/group_norm.js";
 import { keep } from "../../engine/scope.js";
@@ -10,7 +10,7 @@ import { type Case, type Filled, filled, type Group, type Pair, type PerAdapter 
 const GROUPS = 32;
 const EPS = 1e-5;
 
-/** KERNELS.md 6, milliseconds forward and backward. */
+/** Reference kernels, milliseconds forward and backward. */
 const shapes: { shape: [number, number, number, number]; forward: PerAdapter; backward: PerAdapter }[] = [
   {
     shape: [8, 192, 16, 16],

@@ -116,7 +116,7 @@ function rowsOf(m: number, subgroup: SubgroupSize): number {
   return m <= 4 ? 4 : m <= 8 ? 8 : m <= 16 || subgroup === 4 ? 16 : 32;
 }
 
-/** Rows a workgroup, vec4f columns a thread, k's a turn. Source: KERNELS.md 7, the table of constants. */
+/** Rows a workgroup, vec4f columns a thread, k's a turn. Source: docs/kernels.md, constants of the broadcast family. */
 function tile(m: number, n: number, k: number, pK: boolean, qK: boolean, subgroup: SubgroupSize) {
   const rm = rowsOf(m, subgroup);
   const outer = !pK && !qK; // the weight gradient's form: no operand has k contiguous
@@ -192,7 +192,7 @@ const SPLIT_PIXELS = 256;
  * whose parts the caller adds.
  */
 export function planConvWeight(g: Conv, subgroup: SubgroupSize): Plan & { splits: number } {
-  // KERNELS.md 4, "weight gradient direct": 2 vec4f's a lane. Measured 2026-11-24, lavapipe, 3x3: batch 8, one pixel a turn
+  // Direct weight gradient: 2 vec4f's a lane. Measured 2026-11-24, lavapipe, 3x3: batch 8, one pixel a turn
   // in short rows (768 channels at 4x4: 24, not 28 ms); batch 32 at 64x64, taps side by side in the lanes, rows cut to the
   // channels and split pixels, against a tap a workgroup: 10, not 125 ms (4 to 16 channels), 31, not 82 ms (16 to 16).
   const rm = rowsOf(g.smallChannels, subgroup);
