@@ -1,4 +1,4 @@
-// 3x3 convolutions, stride 1, padding 1: the shapes of PEERS.md, and those of the miniature's nets (few channels).
+// 3x3 convolutions, stride 1, padding 1: those of the paper's nets, and those of the miniature's nets (few channels).
 
 import { correlate, slide, spread } from "../../engine/ops/convolution.js";
 import type { Conv } from "../../engine/ops/gemm_plan.js";
@@ -6,7 +6,7 @@ import { emptyLike, type Tensor } from "../../engine/tensor.js";
 import { type Case, type Filled, type Floor, filled, type Group, type Pair, places } from "../case.js";
 import { convFloor } from "../floors.js";
 
-/** Batch, channels in and out, side; `floored`: PEERS.md has it. */
+/** Batch, channels in and out, side; `floored`: it has a floor. */
 const shapes = [
   { B: 8, I: 96, O: 96, side: 32, floored: true },
   { B: 8, I: 192, O: 192, side: 16, floored: true },

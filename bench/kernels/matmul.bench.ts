@@ -8,7 +8,7 @@ import { matmulFloor } from "../floors.js";
 /** y = x w^T, dx = dy w, dw = dy^T x. */
 const forms = { NT: [true, true], NN: [true, false], TN: [false, false] } as const; // is k contiguous in a, in b?
 
-/** out = a b of n x n matrices, each operand along or across its rows. Floors for the larger ones only: PEERS.md has those. */
+/** out = a b of n x n matrices, each operand along or across its rows. Floors for the larger ones only. */
 function product(n: number, form: keyof typeof forms): Case {
   const [aK, bK] = forms[form];
   const [a, b] = [filled([n, n], 1), filled([n, n], 2)];
@@ -43,7 +43,7 @@ function product(n: number, form: keyof typeof forms): Case {
   };
 }
 
-/** PEERS.md's 1024, and 512, where a tile's waste would show. */
+/** 1024, and 512, where a tile's waste would show. */
 export const matmul: Group = {
   stem: "matmul",
   make: () => [512, 1024].flatMap((n) => (["NT", "NN", "TN"] as const).map((form) => product(n, form))),
