@@ -14,6 +14,7 @@ import { type PixelSet, toBytes } from "../data/pixels.js";
 import { progress } from "../data/progress.js";
 import { describe } from "../engine/adapter.js";
 import type { Device } from "../engine/device.js";
+import { openSafetensors } from "../engine/io/safetensors.js";
 import { add, mul } from "../engine/ops/binary.js";
 import { gatherRows } from "../engine/ops/gather_rows.js";
 import { scope } from "../engine/scope.js";
@@ -105,7 +106,7 @@ export async function runDemo(dev: Device, s: DemoSettings): Promise<{ result: D
   const drawn = await stage("draw", `${s.train} to train with, ${s.unseen} to verify on`, () => drawBoth(s));
   await stage("diffusion", `${s.diffusionSteps} steps on top of the shipped weights`, () => trainOn(s, drawn.train));
   const nets = openNets();
-  nets.unet.load(await averaged(s));
+  nets.unet.load(averaged(s));
   const made = await stage("contexts", `${s.identities} new identities`, () => contextsOf(nets, s));
   const sampled = await stage("sample", `${s.perIdentity} images of each, two stages, ${s.ddimSteps} steps`, () =>
     sample(nets, made.contexts, s),
@@ -182,8 +183,7 @@ async function trainOn(s: DemoSettings, images: PixelSet): Promise<void> {
   unet.dispose();
 }
 
-async function averaged(s: DemoSettings) {
-  const { openSafetensors } = await import("../engine/io/safetensors.js");
+function averaged(s: DemoSettings) {
   return openSafetensors(join(s.out, "diffusion", "diffusion.safetensors"));
 }
 

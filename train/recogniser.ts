@@ -7,8 +7,7 @@
 // Its weights make the contexts of the diffusion model, and judge generated sets. Expect a loss of about 21 at first and 9 after 800
 // steps of the small run: the margin keeps it high, and the accuracy on unseen people (docs/results.md) says more.
 
-import type { PixelSet } from "../data/pixels.js";
-import { batchIndices, imageBatch, labelBatch } from "../data/pixels.js";
+import { batchIndices, imageBatch, labelBatch, type PixelSet } from "../data/pixels.js";
 import { UsageError } from "../engine/errors.js";
 import { crossEntropy } from "../engine/ops/cross_entropy.js";
 import { SGD } from "../engine/optim.js";
