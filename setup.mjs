@@ -3,10 +3,11 @@
 //
 //   node setup.mjs uiface demo --smoke      node setup.mjs vitest run      node setup.mjs size
 //   node setup.mjs build                    bundles, and runs nothing: `import ... from "uiface-webgpu/engine"` then works
+//   node setup.mjs build --types            and writes its declarations, for packing
 
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(fileURLToPath(import.meta.url));
@@ -18,8 +19,10 @@ const programs = {
   parity: "test/parity/main.ts",
   mutants: "test/mutants/main.ts",
   bench: "bench/main.ts",
+  gpu: "bench/gpu.ts",
   size: "tools/size.ts",
   soak: "tools/soak.ts",
+  memory: "tools/memory.ts",
 };
 
 /** The engine as a library: what package.json exports as "uiface-webgpu/engine". */
@@ -28,7 +31,8 @@ const libraries = { engine: "engine/index.ts" };
 checkNode();
 await install();
 if (command in programs || command === "build") await bundle();
-process.exit(command === "build" ? 0 : await run(commandLine()));
+if (command !== "build") process.exit(await run(commandLine()));
+process.exit(args.includes("--types") ? await declare() : 0);
 
 function checkNode() {
   const [major, minor] = process.versions.node.split(".").map(Number);
@@ -52,15 +56,17 @@ async function install() {
   writeFileSync(stamp, lock);
 }
 
+/** One file a program, with all of ours in it: what runs already has nothing left to load while another build writes dist/. */
 async function bundle() {
   const { build } = await import("esbuild");
-  await build({
+  const dist = join(root, "dist");
+  const { outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: Object.fromEntries(Object.entries({ ...programs, ...libraries }).filter(isThere)),
-    outdir: "dist",
+    outdir: dist,
+    write: false,
     outExtension: { ".js": ".mjs" },
     bundle: true,
-    splitting: true,
     format: "esm",
     platform: "node",
     target: "node20",
@@ -69,6 +75,20 @@ async function bundle() {
     keepNames: true, // --explain reads names off the stack
     logLevel: "warning",
   });
+  mkdirSync(dist, { recursive: true });
+  for (const { path, contents } of outputFiles) {
+    writeFileSync(`${path}.${process.pid}`, contents);
+    renameSync(`${path}.${process.pid}`, path); // whole or not there: whoever starts it now reads one build or the other
+  }
+  const written = outputFiles.map(({ path }) => basename(path));
+  for (const name of readdirSync(dist))
+    if (/\.mjs(\.map)?$/.test(name) && !written.includes(name)) rmSync(join(dist, name), { force: true });
+}
+
+/** dist/types: what TypeScript reads for `uiface-webgpu/engine`. */
+function declare() {
+  rmSync(join(root, "dist", "types"), { recursive: true, force: true });
+  return run([process.execPath, ...binOf("tsc"), "-p", "tsconfig.types.json"]);
 }
 
 function isThere([, file]) {

@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    setupFiles: ["test/fences.ts"],
     fileParallelism: false,
     pool: "forks",
     testTimeout: 120_000,

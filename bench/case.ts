@@ -17,6 +17,8 @@ export type Floor =
 
 export interface Case {
   name: string;
+  /** On a ladder: what this rung does that the one below does not. */
+  why?: string;
   /** Floating-point operations of one run (a multiply-add is 2), or bytes that it moves. */
   work: { flops: number } | { bytes: number };
   floor?: Floor;

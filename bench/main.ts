@@ -1,14 +1,19 @@
-// npm run bench [-- --only conv --quick --json --floor]
+// npm run bench [-- --only conv --quick --json --floor]       npm run bench -- --ladder matmul       npm run bench -- --nets
+// npm run bench -- compare A.json B.json
 //
 // Every kernel family at the sizes of the nets, against what this adapter can do at most, measured in the same rounds.
-// Exit code 0; 1 when a result is wrong, or with --floor when a row is below its floor.
+// Exit code 0; 1 when a result is wrong, with --floor when a row is below its floor, in a comparison when a row got slower.
 
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, extname } from "node:path";
 import { parseArgs } from "node:util";
 import { describe } from "../engine/adapter.js";
-import { openDevice } from "../engine/device.js";
+import { type Device, openDevice } from "../engine/device.js";
+import { UifaceError, UsageError } from "../engine/errors.js";
 import type { Group } from "./case.js";
 import { bufferCopy } from "./ceilings.js";
-import { type HostRow, measureHost } from "./host.js";
+import { compare as compareResults, comparisonTable, readResults, summary } from "./compare.js";
+import { measureHost } from "./host.js";
 import { adam } from "./kernels/adam.bench.js";
 import { attention } from "./kernels/attention.bench.js";
 import { conv2d, conv2dSmall } from "./kernels/conv2d.bench.js";
@@ -18,7 +23,15 @@ import { groupNormGroup } from "./kernels/group_norm.bench.js";
 import { matmul } from "./kernels/matmul.bench.js";
 import { reduce } from "./kernels/reduce.bench.js";
 import { softmax } from "./kernels/softmax.bench.js";
+import { attentionLadder } from "./ladder/attention.js";
+import { conv2dLadder } from "./ladder/conv2d.js";
+import { matmulLadder } from "./ladder/matmul.js";
+import { softmaxLadder } from "./ladder/softmax.js";
 import { measure, type Row, WrongResult } from "./measure.js";
+import { measureNets, type NetRow, netHeading, netLine } from "./nets.js";
+import { page, section } from "./page.js";
+import { below, floorVerdict, heading, hostLines, hostTable, kernelTable, line, netTable } from "./print.js";
+import { type Head, markdownOf, type Table, text } from "./table.js";
 
 /** In the order of the table. The ceilings are measured anew for each. */
 const groups: readonly Group[] = [
@@ -34,109 +47,172 @@ const groups: readonly Group[] = [
   attention,
 ];
 
+/** One operation in several kernels, from the formula up. */
+const ladders: readonly Group[] = [matmulLadder, conv2dLadder, softmaxLadder, attentionLadder];
+
 const help = `npm run bench -- [options]
+npm run bench -- compare A.json B.json [options]
 
   --only conv     the ops whose name begins so: ${[...new Set(groups.map((g) => g.stem))].join(", ")}
+  --ladder conv   one operation from the naive kernel to the engine's: ${ladders.map((g) => g.stem).join(", ")}
+  --nets          whole nets and training steps at the paper's sizes; with --only, those whose name holds it
   --quick         three rounds instead of five
   --floor         exit code 1 when a row is below its floor; the rows are named
   --json          one JSON object
+  --markdown      a Markdown table with adapter, date and command
+  --out FILE      the same into a file: .json, .md or .html
+
+compare: exit code 1 when a row of B is slower than in A beyond the noise
+  --force         compare runs on different adapters
+  --noise 5       per cent that count as noise at least; default 5 on a GPU, 15 on a software adapter
+  --json, --markdown, --out FILE
 `;
 
-// An unknown option throws with the name: nothing is guessed.
-const { values: options } = parseArgs({
-  options: {
-    only: { type: "string" },
-    quick: { type: "boolean", default: false },
-    floor: { type: "boolean", default: false },
-    json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
-});
+const option = { text: { type: "string" }, flag: { type: "boolean", default: false } } as const;
 
-/** --help. */
-function usage(): number {
-  console.log(help);
-  return 0;
+/** Options and positionals; an unknown one throws with its name: nothing is guessed. */
+function commandLine() {
+  const { text, flag } = option;
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        ...{ only: text, ladder: text, nets: flag, quick: flag, floor: flag },
+        ...{ force: flag, noise: text },
+        ...{ json: flag, markdown: flag, out: text, help: flag },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}\n\n${help}`);
+  }
+}
+
+type Options = ReturnType<typeof commandLine>["values"];
+
+async function main(): Promise<number> {
+  const { values: options, positionals } = commandLine();
+  if (options.help) {
+    console.log(help);
+    return 0;
+  }
+  const output = new Output(options);
+  if (positionals[0] === "compare") return compareFiles(positionals.slice(1), options, output);
+  if (positionals.length) throw new UsageError(`"${positionals[0]}" is not expected here.\n\n${help}`);
+  return run(options, output);
+}
+
+/** What --json, --markdown and --out ask for. */
+class Output {
+  /** Lines as they come: only where nothing else is to stand on stdout. */
+  readonly lines: boolean;
+
+  constructor(private readonly options: Options) {
+    this.lines = !options.json && !options.markdown;
+    const kind = options.out === undefined ? ".md" : extname(options.out);
+    if (![".json", ".md", ".html"].includes(kind))
+      throw new UsageError(`--out ${options.out}: the name must end in .json, .md or .html.`);
+  }
+
+  say(text: string): void {
+    if (this.lines) console.log(text);
+  }
+
+  /** At the end: the whole result in the forms asked for. */
+  finish(title: string, head: Head, result: object, tables: readonly Table[]): void {
+    const { json, markdown, out } = this.options;
+    const forms: Record<string, () => string> = {
+      ".json": () => `${JSON.stringify({ ...head, ...result }, null, 2)}\n`,
+      ".md": () => markdownOf(title, head, tables),
+      ".html": () => page(title, head, tables.map(section).join("\n")),
+    };
+    if (json) process.stdout.write(forms[".json"]!());
+    else if (markdown) process.stdout.write(forms[".md"]!());
+    if (!out) return;
+    mkdirSync(dirname(out), { recursive: true });
+    writeFileSync(out, forms[extname(out)]!());
+    this.say(`\nwritten: ${out}`);
+  }
 }
 
 /** Measures, prints as it goes, and returns the exit code. */
-async function main(): Promise<number> {
-  const chosen = groups.filter((g) => g.stem.startsWith(options.only ?? ""));
-  if (!chosen.length) {
-    console.error(`--only ${options.only}: no such op.\n\n${help}`);
-    return 2;
+async function run(options: Options, output: Output): Promise<number> {
+  const wanted = options.ladder ?? options.only ?? "";
+  const chosen = (options.ladder === undefined ? groups : ladders).filter((g) => g.stem.startsWith(wanted));
+  if (!chosen.length && !options.nets) {
+    throw new UsageError(`${options.ladder === undefined ? "--only" : "--ladder"} ${wanted}: no such op.\n\n${help}`);
   }
   const dev = await openDevice();
-  const head = {
+  const head: Head = {
     adapter: `${describe(dev.info)} (${dev.kind}, ${dev.family} kernels)`,
     date: new Date().toISOString().slice(0, 10),
     command: ["npm run bench", ...(process.argv.length > 2 ? ["--", ...process.argv.slice(2)] : [])].join(" "),
   };
-  if (!options.json) console.log(`${head.adapter}\n${head.date}   ${head.command}\n`);
+  output.say(`${head.adapter}\n${head.date}   ${head.command}\n`);
   try {
-    const rows: Row[] = [];
-    if (!options.json) console.log(heading());
-    for (const group of chosen) {
-      const measured = await measure(dev, group, options.quick ? 3 : 5);
-      if (!options.json) for (const row of measured) console.log(line(row));
-      rows.push(...measured);
-    }
-    const host = options.only
-      ? undefined
-      : { copyBufferToBuffer: await bufferCopy(), calls: await measureHost(options.quick) };
-    const missed = rows.filter(below);
-    if (options.json) console.log(JSON.stringify({ ...head, rows, host, missed: missed.map((r) => r.name) }, null, 2));
-    else if (host) printHost(host.copyBufferToBuffer, host.calls);
-    return options.floor ? verdict(rows, missed) : 0;
-  } catch (error) {
-    if (!(error instanceof WrongResult)) throw error;
-    console.error(error.message);
-    return 1;
+    return await (options.nets ? nets : kernels)(dev, options, { head, output, chosen });
   } finally {
     dev.close();
   }
 }
 
-/** On stderr, so that --json stays one object: how many rows hold their floor, and which do not. */
-function verdict(rows: readonly Row[], missed: readonly Row[]): number {
-  const held = rows.filter((r) => r.floor !== undefined).length - missed.length;
-  console.error(`\n${held} rows hold their floor, ${missed.length} do not.`);
-  for (const r of missed) {
-    const cpu = r.cpuShare === undefined ? "" : ` (${percent(r.cpuShare)} by CPU time)`;
-    console.error(`  ${r.name}: ${percent(r.share)} of the ceiling${cpu}, floor ${percent(r.floor!)}`);
+interface Given {
+  head: Head;
+  output: Output;
+  chosen: readonly Group[];
+}
+
+async function kernels(dev: Device, options: Options, { head, output, chosen }: Given): Promise<number> {
+  const rows: Row[] = [];
+  output.say(heading());
+  for (const group of chosen) {
+    const measured = await measure(dev, group, options.quick ? 3 : 5);
+    for (const row of measured) output.say(line(row));
+    rows.push(...measured);
   }
+  const all = !options.only && options.ladder === undefined;
+  const host = all ? { copyBufferToBuffer: await bufferCopy(), calls: await measureHost(options.quick) } : undefined;
+  if (host) output.say(hostLines(host.copyBufferToBuffer, host.calls));
+  const missed = rows.filter(below);
+  const tables = [kernelTable("Kernels", rows), ...(host ? [hostTable(host.copyBufferToBuffer, host.calls)] : [])];
+  output.finish("Benchmarks", head, { rows, host, missed: missed.map((r) => r.name) }, tables);
+  if (!options.floor) return 0;
+  console.error(floorVerdict(rows, missed)); // on stderr, so that --json stays one object
   return missed.length ? 1 : 0;
 }
 
-/** By the clock and by CPU time: one of them may have been stretched by other programs. */
-function below({ share, cpuShare = 0, floor = 0 }: Row): boolean {
-  return share < floor && cpuShare < floor;
+/** --nets. */
+async function nets(dev: Device, options: Options, { head, output }: Given): Promise<number> {
+  output.say(netHeading);
+  const rows: NetRow[] = [];
+  for await (const row of measureNets(dev, options.quick ? 3 : 5, options.only)) {
+    output.say(netLine(row));
+    rows.push(row);
+  }
+  output.finish("Benchmarks of whole nets", head, { nets: rows }, [netTable(rows)]);
+  return 0;
 }
 
-/** 0.256 as "26 %". */
-const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
-
-const heading = (): string =>
-  `${"what".padEnd(44)}${"ms".padStart(9)}${"rate".padStart(16)}${"ceiling".padStart(9)}${"by CPU".padStart(8)}${"floor".padStart(7)}  kernels`;
-
-/** A row; `!` at its end marks one below its floor. */
-function line(row: Row): string {
-  const { name, ms, rate, unit, share, cpuShare, floor, kernels } = row;
-  return (
-    name.padEnd(44) +
-    ms.toFixed(2).padStart(9) +
-    `${rate.toFixed(1)} ${unit.padEnd(7)}`.padStart(16) +
-    percent(share).padStart(9) +
-    (cpuShare === undefined ? "" : percent(cpuShare)).padStart(8) +
-    (floor === undefined ? "" : percent(floor)).padStart(7) +
-    `  ${kernels.join(", ")}${below(row) ? " !" : ""}`
-  );
+/** compare A.json B.json */
+function compareFiles(files: readonly string[], options: Options, output: Output): number {
+  const [a, b] = files;
+  if (!a || !b || files.length > 2) throw new UsageError(`compare takes two files.\n\n${help}`);
+  const noise = options.noise === undefined ? undefined : Number(options.noise) / 100;
+  if (noise !== undefined && !(noise >= 0)) throw new UsageError(`--noise ${options.noise}: not a number of per cent.`);
+  const found = compareResults(readResults(a), readResults(b), {
+    force: options.force,
+    ...(noise === undefined ? {} : { leastNoise: noise }),
+  });
+  const table = comparisonTable(found);
+  output.say(`${table.note}\n\n${text(table)}\n\n${summary(found)}`);
+  const head = { ...found.b, command: `compare ${a} ${b}` };
+  output.finish("Two runs compared", head, found, [{ ...table, note: `${table.note} ${summary(found)}` }]);
+  return found.slower.length ? 1 : 0;
 }
 
-/** What is not a kernel: a copy by the queue, and what the host pays. */
-function printHost(copied: number, calls: readonly HostRow[]): void {
-  console.log(`\n${"copyBufferToBuffer".padEnd(60)}${copied.toFixed(1).padStart(8)} GB/s`);
-  for (const { name, ms } of calls) console.log(`${name.padEnd(60)}${ms.toFixed(3).padStart(8)} ms`);
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof UifaceError || error instanceof WrongResult)) throw error;
+  console.error(error.message);
+  process.exitCode = error instanceof UifaceError ? error.exitCode : 1;
 }
-
-process.exitCode = options.help ? usage() : await main();

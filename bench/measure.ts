@@ -13,8 +13,12 @@ import { floorOf, rateOf } from "./floors.js";
 export interface Row {
   stem: string;
   name: string;
+  why?: string;
   kernels: string[];
+  /** The median of the samples. */
   ms: number;
+  /** Milliseconds of each round: what the comparison of two runs takes its noise from. */
+  samples: number[];
   rate: number;
   unit: "GFLOP/s" | "GB/s";
   /** Of the ceiling measured in the same rounds. */
@@ -55,8 +59,10 @@ export function measure(dev: Device, group: Group, rounds: number): Promise<Row[
       return {
         stem: i < 2 ? "ceiling" : group.stem,
         name: c.name,
+        ...(c.why && { why: c.why }),
         kernels: timings[i]!.kernels,
         ms: timings[i]!.ms,
+        samples: samples[i]!.map((t) => t.ms),
         rate,
         unit: bound ? "GB/s" : "GFLOP/s",
         share: rate / ceiling,

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 // The command `uiface`: gathers the subcommands that each room declares in its own cli.ts, and turns errors into exit codes.
 
 import { readFileSync } from "node:fs";
@@ -5,6 +6,8 @@ import { Command, CommanderError } from "commander";
 import { demoCommand } from "../demo/cli.js";
 import { doctorCommand } from "../engine/cli.js";
 import { UifaceError } from "../engine/errors.js";
+import { convertCommand, inspectCommand } from "../files/cli.js";
+import { exportCommand } from "../models/onnx-cli.js";
 import { sampleCommand } from "../sample/cli.js";
 import { trainCommand } from "../train/cli.js";
 
@@ -19,6 +22,9 @@ const program = new Command("uiface")
   .addCommand(demoCommand())
   .addCommand(sampleCommand())
   .addCommand(trainCommand())
+  .addCommand(exportCommand())
+  .addCommand(inspectCommand())
+  .addCommand(convertCommand())
   .addCommand(doctorCommand());
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { FileError } from "../engine/errors.js";
 import { makeFolder, writeAtomic } from "../engine/io/atomic.js";
-import type { PixelSet } from "./pixels.js";
+import { imageOf, type PixelSet } from "./pixels.js";
+import { joinRows } from "./rows.js";
 
 export interface FolderOptions {
   /** Side of the square images in the set; larger pictures are scaled so that the short side fits, then cut in the middle. */
@@ -60,17 +61,8 @@ export async function readFolder(root: string, options: FolderOptions): Promise<
 }
 
 function gather(kept: { name: string; images: Uint8Array[] }[], size: number): PixelSet {
-  const total = kept.reduce((n, k) => n + k.images.length, 0);
-  const bytes = 3 * size * size;
-  const pixels = new Uint8Array(total * bytes);
-  const labels = new Uint32Array(total);
-  let at = 0;
-  kept.forEach(({ images }, id) => {
-    for (const image of images) {
-      pixels.set(image, at * bytes);
-      labels[at++] = id;
-    }
-  });
+  const pixels = joinRows(kept.flatMap((k) => k.images));
+  const labels = Uint32Array.from(kept.flatMap(({ images }, id) => images.map(() => id)));
   return { pixels, size, labels, names: kept.map((k) => k.name) };
 }
 
@@ -104,7 +96,6 @@ export async function encodePng(planes: Uint8Array, width: number, height = widt
 
 /** Writes a set as `<root>/<identity>/<k>.png`. */
 export async function writeFolder(root: string, set: PixelSet): Promise<void> {
-  const bytes = 3 * set.size * set.size;
   const next = new Map<number, number>();
   for (let i = 0; i < set.labels.length; i++) {
     const id = set.labels[i]!;
@@ -112,7 +103,7 @@ export async function writeFolder(root: string, set: PixelSet): Promise<void> {
     next.set(id, k + 1);
     const folder = join(root, set.names[id]!);
     if (k === 0) makeFolder(folder);
-    await writePicture(join(folder, `${k}.png`), set.pixels.subarray(i * bytes, (i + 1) * bytes), set.size);
+    await writePicture(join(folder, `${k}.png`), imageOf(set, i), set.size);
   }
 }
 

@@ -54,10 +54,11 @@ export function parseDrawn(spec: string): DrawnSpec | undefined {
   return { identities: Number(parts[1]), perIdentity: Number(parts[2]), first: Number(parts[3] ?? 0) };
 }
 
-/** Tells drawings apart: the kernel's text and the numbers of one face. */
+/** Tells drawings apart: the kernel's text without its comments, and the numbers of one face. */
 function drawingHash(seed: number): string {
+  const { text } = kernel("draw_face").expanded({});
   const hash = createHash("sha256")
-    .update(kernel("draw_face").expanded({}).text)
+    .update(text.replace(/\s*(?:\/\/.*|\/\*[\s\S]*?\*\/)/g, ""))
     .update(faceParams(seed, 0, 0));
   return hash.digest("hex").slice(0, 12);
 }

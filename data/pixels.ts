@@ -3,6 +3,7 @@
 import { ShapeError } from "../engine/errors.js";
 import { random } from "../engine/random.js";
 import { type Tensor, tensor } from "../engine/tensor.js";
+import { rowOf, takeRows } from "./rows.js";
 
 export interface PixelSet {
   /** (N, 3, size, size), RGB. */
@@ -13,6 +14,9 @@ export interface PixelSet {
   /** The name of each identity (a folder's name). */
   readonly names: readonly string[];
 }
+
+/** The bytes of image i, (3, size, size), as a view. */
+export const imageOf = ({ pixels, size }: PixelSet, i: number): Uint8Array => rowOf(pixels, i, 3 * size * size);
 
 /** Images `indices` as a tensor (B, 3, size, size) in [-1, 1]; mirrored where `flip` says so. */
 export function imageBatch(set: PixelSet, indices: ArrayLike<number>, flip?: ArrayLike<number>): Tensor {
@@ -71,13 +75,8 @@ export function subset(set: PixelSet, wanted: (identity: number) => boolean): Pi
   const keptIds = set.names.map((_, id) => id).filter(wanted);
   const renumbered = new Map(keptIds.map((id, i) => [id, i]));
   const kept = [...set.labels.keys()].filter((i) => renumbered.has(set.labels[i]!));
-  const bytes = 3 * set.size * set.size;
-  const pixels = new Uint8Array(kept.length * bytes);
-  kept.forEach((i, k) => {
-    pixels.set(set.pixels.subarray(i * bytes, (i + 1) * bytes), k * bytes);
-  });
   return {
-    pixels,
+    pixels: takeRows(set.pixels, kept, 3 * set.size * set.size),
     size: set.size,
     labels: Uint32Array.from(kept, (i) => renumbered.get(set.labels[i]!)!),
     names: keptIds.map((id) => set.names[id]!),

@@ -1,19 +1,22 @@
-// `uiface demo`, the command behind `npm start`.
+// `uiface demo`, the command behind `npm start`: the whole method in a few minutes, for whoever wants to see it before reading it.
+//
+// In --out afterwards: report.html (open it first) and its pictures as PNG, report.json with every number in it, faces/ with the
+// generated people, diffusion/ and recogniser/ with the two training runs. demo.ts has the method, this file what is around it.
 
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { encodePng } from "../data/folder.js";
-import type { PixelSet } from "../data/pixels.js";
+import { imageOf, type PixelSet } from "../data/pixels.js";
 import { describe } from "../engine/adapter.js";
 import { openDevice } from "../engine/device.js";
 import { makeFolder, writeAtomic } from "../engine/io/atomic.js";
-import { lockFolder } from "../engine/lock.js";
 import { whole } from "../engine/options.js";
-import { enlarge, grid, nth, type Picture } from "../evaluate/pictures.js";
+import { enlarge, grid, type Picture } from "../evaluate/pictures.js";
+import { lockFolder } from "../train/lock.js";
 import { type DemoImages, fullDemo, runDemo, smokeDemo } from "./demo.js";
 import { explainStep } from "./explain.js";
-import type { DemoResult, Pictures } from "./report.js";
+import { type DemoResult, type Pictures, reportHtml } from "./report.js";
 
 interface DemoOptions {
   out: string;
@@ -67,6 +70,7 @@ function clean(out: string): void {
   for (const part of ["diffusion", "recogniser", "faces"]) rmSync(join(out, part), { recursive: true, force: true });
 }
 
+/** Pictures, numbers and the page. Returns the page's path. */
 async function writeReport(out: string, result: DemoResult, images: DemoImages): Promise<string> {
   const shown = first(images.generated, Math.min(8, result.identities), Math.min(8, result.perIdentity));
   const pictures: Pictures = {
@@ -86,24 +90,25 @@ async function writeReport(out: string, result: DemoResult, images: DemoImages):
   for (const [name, bytes] of Object.entries(pictures)) writeAtomic(join(out, `${name}.png`), bytes);
   writeAtomic(join(out, "report.json"), new TextEncoder().encode(`${JSON.stringify(result, null, 2)}\n`));
   const page = join(out, "report.html");
-  const { reportHtml } = await import("./report.js"); // its charts take a quarter of a second to load
   writeAtomic(page, new TextEncoder().encode(await reportHtml(result, pictures)));
   return page;
 }
 
+/** The bytes of a PNG file. */
 const png = ({ planes, width, height }: Picture): Promise<Buffer> => encodePng(planes, width, height);
-const all = (set: PixelSet): Uint8Array[] => Array.from(set.labels.keys(), (i) => nth(set.pixels, i, set.size));
+const all = (set: PixelSet): Uint8Array[] => Array.from(set.labels.keys(), (i) => imageOf(set, i));
 
 /** The first `columns` images of the first `rows` identities. */
 function first(set: PixelSet, rows: number, columns: number): Uint8Array[] {
   const images: Uint8Array[] = [];
   for (let id = 0; id < rows; id++) {
     const mine = [...set.labels.keys()].filter((i) => set.labels[i] === id).slice(0, columns);
-    images.push(...mine.map((i) => nth(set.pixels, i, set.size)));
+    images.push(...mine.map((i) => imageOf(set, i)));
   }
   return images;
 }
 
+/** What the terminal shows at the end: the result in two sentences, and where to go on. */
 function summary(r: DemoResult, out: string, page: string): string {
   const { accuracy: a } = r;
   const seconds = r.stages.reduce((sum, s) => sum + s.seconds, 0);

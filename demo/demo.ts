@@ -12,6 +12,7 @@ import { writeFolder } from "../data/folder.js";
 import { openImages } from "../data/open.js";
 import { type PixelSet, toBytes } from "../data/pixels.js";
 import { progress } from "../data/progress.js";
+import { rowOf, takeRows } from "../data/rows.js";
 import { describe } from "../engine/adapter.js";
 import type { Device } from "../engine/device.js";
 import { openSafetensors } from "../engine/io/safetensors.js";
@@ -25,10 +26,11 @@ import { makePairs, type Pairs } from "../evaluate/pairs.js";
 import { heat } from "../evaluate/pictures.js";
 import { type Verification, verify } from "../evaluate/verification.js";
 import { type Backbone, backbones } from "../models/iresnet.js";
+import { linear } from "../models/schedule.js";
 import { newContexts } from "../sample/contexts.js";
+import { ddimJumps } from "../sample/ddim.js";
 import { type Contexts, decoded, type Generated, generate } from "../sample/generate.js";
 import { type Nets, openNets, shippedWeights } from "../sample/nets.js";
-import { ddimJumps, linear } from "../sample/schedule.js";
 import type { TwoStageStep } from "../sample/two-stage.js";
 import { diffusionDefaults, trainDiffusion } from "../train/diffusion.js";
 import { readMetrics } from "../train/metrics.js";
@@ -42,12 +44,18 @@ export interface DemoSettings {
   /** Drawn people to train the diffusion model on with, and those that verify. */
   train: string;
   unseen: string;
+  /** Updates of the diffusion model on top of the shipped weights. */
   diffusionSteps: number;
+  /** New people, and images of each. */
   identities: number;
   perIdentity: number;
+  /** Steps of the sampler from noise to image. */
   ddimSteps: number;
+  /** Updates of the recogniser that learns from the generated images. */
   recogniserSteps: number;
+  /** Of drawn people, half of them of one person each, for verification. */
   pairs: number;
+  /** The two numbers of the two-stage sampler (docs/sampler.md): d_t below which an image gets its identity, t from which all have. */
   threshold: number;
   stepTh: number;
 }
@@ -60,7 +68,7 @@ export const fullDemo = {
   identities: 8,
   perIdentity: 8,
   ddimSteps: 25,
-  recogniserSteps: 80,
+  recogniserSteps: 40,
   pairs: 800,
   threshold: 0.006,
   stepTh: 500,
@@ -88,10 +96,12 @@ export interface DemoImages {
   strip: { t: number; image: Uint8Array; look: Uint8Array }[];
 }
 
+/** Pixels a side: what the shipped nets take. */
 const SIZE = 64;
 /** Steps shown in the strip, as parts of the walk. */
 const SHOWN = [0, 0.1, 0.2, 0.32, 0.44, 0.56, 0.7, 0.85, 0.999];
 
+/** All stages in order, each with its time on stderr and in the result. Writes the training runs and the generated images to s.out. */
 export async function runDemo(dev: Device, s: DemoSettings): Promise<{ result: DemoResult; images: DemoImages }> {
   const stages: DemoResult["stages"] = [];
   const stage = async <T>(name: string, note: string, work: () => Promise<T>): Promise<T> => {
@@ -105,7 +115,7 @@ export async function runDemo(dev: Device, s: DemoSettings): Promise<{ result: D
 
   const drawn = await stage("draw", `${s.train} to train with, ${s.unseen} to verify on`, () => drawBoth(s));
   await stage("diffusion", `${s.diffusionSteps} steps on top of the shipped weights`, () => trainOn(s, drawn.train));
-  const nets = openNets();
+  const nets = await openNets();
   nets.unet.load(averaged(s));
   const made = await stage("contexts", `${s.identities} new identities`, () => contextsOf(nets, s));
   const sampled = await stage("sample", `${s.perIdentity} images of each, two stages, ${s.ddimSteps} steps`, () =>
@@ -156,6 +166,7 @@ export async function runDemo(dev: Device, s: DemoSettings): Promise<{ result: D
   };
 }
 
+/** People to train on and people to verify on; numbers from 100,000 on are nobody that a shipped net was trained on. */
 async function drawBoth(s: DemoSettings) {
   const train = await openImages(s.train, { size: SIZE, onProgress: progress("drawing") });
   const unseen = await openImages(s.unseen, { size: SIZE, onProgress: progress("drawing") });
@@ -183,10 +194,12 @@ async function trainOn(s: DemoSettings, images: PixelSet): Promise<void> {
   unet.dispose();
 }
 
+/** The averaged weights that trainOn left. */
 function averaged(s: DemoSettings) {
   return openSafetensors(join(s.out, "diffusion", "diffusion.safetensors"));
 }
 
+/** New people. In a smoke run any two may be alike: after three updates many are. */
 function contextsOf(nets: Nets, s: DemoSettings) {
   const onProgress = progress("identities");
   return newContexts(nets, {
@@ -199,12 +212,14 @@ function contextsOf(nets: Nets, s: DemoSettings) {
   });
 }
 
+/** What sampling gives: the images, and what the report shows of the way there. */
 interface Sampled {
   generated: Generated;
   distances: DemoResult["distances"];
   strip: DemoImages["strip"];
 }
 
+/** Samples all images, and keeps d_t at every step and a look at some steps of the first image. */
 async function sample(nets: Nets, contexts: Contexts, s: DemoSettings): Promise<Sampled> {
   const distances: DemoResult["distances"] = [];
   const strip: DemoImages["strip"] = [];
@@ -239,12 +254,13 @@ async function lookAt(
     const [x, eps] = [gatherRows(step.x, [0]), gatherRows(step.eps, [0])];
     const x0: Tensor = mul(add(x, mul(eps, -Math.sqrt(1 - aNext))), 1 / Math.sqrt(aNext));
     const image = toBytes(await decoded(nets.vqgan, x0));
-    const context = tensor(contexts.rows.subarray(0, contexts.dim), [1, contexts.dim]);
+    const context = tensor(rowOf(contexts.rows, 0, contexts.dim), [1, contexts.dim]);
     const { heat: look } = nets.unet.run(x, step.t, context, { heat: true });
     return { t: step.t, image, look: heat((await look!.read()) as Float32Array, 32, 2) };
   });
 }
 
+/** A recogniser that has seen nothing but the generated images. */
 const learn = (s: DemoSettings, set: PixelSet): Promise<Backbone> =>
   trainRecogniser(
     {
@@ -259,6 +275,7 @@ const learn = (s: DemoSettings, set: PixelSet): Promise<Backbone> =>
     set,
   );
 
+/** Verifies three recognisers on the same pairs: the one trained on generated people, the shipped one (drawn people), an untrained one. */
 async function judge(
   s: DemoSettings,
   unseen: PixelSet,
@@ -277,16 +294,10 @@ async function judge(
 /** Ten-fold verification of a recogniser on pairs of a set. */
 export async function verification(backbone: Backbone, set: PixelSet, { a, b, same }: Pairs): Promise<Verification> {
   const { rows, dim } = await embed(backbone, set, { flip: true });
-  const pick = (indices: Uint32Array) => {
-    const out = new Float64Array(indices.length * dim);
-    indices.forEach((i, k) => {
-      out.set(rows.subarray(i * dim, (i + 1) * dim), k * dim);
-    });
-    return out;
-  };
-  return verify(pick(a), pick(b), same);
+  return verify(takeRows(rows, a, dim), takeRows(rows, b, dim), same);
 }
 
+/** Mean cosine of the images to their own identity's context, and to the next identity's. */
 async function cosines(
   recogniser: Backbone,
   contexts: Contexts,
@@ -307,5 +318,6 @@ async function cosines(
   return { own: own / set.labels.length, other: other / set.labels.length };
 }
 
+/** The loss of every step, from a run's metrics.jsonl. */
 const losses = (run: string): { step: number; loss: number }[] =>
   readMetrics(join(run, "metrics.jsonl")).map(({ step, values }) => ({ step, loss: values.loss! }));

@@ -1,21 +1,35 @@
 // `npm start -- --explain`: one step of the two-stage sampler as a tree of blocks, operations and kernels.
 //
 // Blocks are the modules of the net, operations what the engine calls them, kernels the .wgsl files with their grids. Each kernel
-// shows shapes, workgroups, bytes it touches at least once, and its time on this adapter.
+// shows shapes, workgroups, bytes it touches at least once, and its time on this adapter. Blocks and operations are read off the
+// JavaScript stack of each call (a method `forward` or `run` of a Module is a block, the function of engine/ops/ that was called
+// from outside is the operation), so nothing has to be declared twice.
 
 import type { Device } from "../engine/device.js";
-import type { Trace } from "../engine/explain.js";
-import { traced } from "../engine/explain.js";
 import { random } from "../engine/random.js";
 import { scope } from "../engine/scope.js";
-import { tensor } from "../engine/tensor.js";
+import { show, tensor } from "../engine/tensor.js";
+import { linear } from "../models/schedule.js";
+import { ddimJumps } from "../sample/ddim.js";
 import { openNets } from "../sample/nets.js";
-import { ddimJumps, linear } from "../sample/schedule.js";
 import { twoStage } from "../sample/two-stage.js";
+
+interface Trace {
+  kernel: string;
+  /** Outermost first, e.g. "UNet", "Block down.2", "AttentionBlock down.2.attn". */
+  blocks: string[];
+  op: string;
+  tensors: { name: string; shape: string }[];
+  grid: readonly number[];
+  /** Of all bound tensors, each once. */
+  bytes: number;
+  /** undefined: the adapter has no timestamps. */
+  ms: number | undefined;
+}
 
 /** Runs one stage-2 step of two images and returns the tree as text. */
 export async function explainStep(dev: Device): Promise<string> {
-  const { unet } = openNets();
+  const { unet } = await openNets();
   const B = 2;
   const dim = unet.config.context_input_channels;
   const jump = ddimJumps(linear().alphaBars, 50)
@@ -28,9 +42,10 @@ export async function explainStep(dev: Device): Promise<string> {
       await twoStage(unet, x, context, jump);
     });
   await step(); // compiles
-  return render(await traced(dev, step, ["cheapSecond", "walk", "twoStage", "step"]));
+  return render(await traced(dev, step));
 }
 
+/** The tree as text: a line for each block, operation and kernel, and nothing that the line above has said already. */
 function render(rows: Trace[]): string {
   const total = rows.some((r) => r.ms === undefined) ? undefined : rows.reduce((sum, r) => sum + r.ms!, 0);
   const out: string[] = [];
@@ -47,3 +62,59 @@ function render(rows: Trace[]): string {
   }
   return `${out.join("\n")}\n\n${rows.length} kernels, ${total === undefined ? "and no timestamps on this adapter" : `${total.toFixed(2)} ms on the adapter`}.`;
 }
+
+/** Runs `work` with timestamps, where the adapter has them, and a look at the stack of every call of a kernel. */
+async function traced(dev: Device, work: () => Promise<unknown>): Promise<Trace[]> {
+  const rows: Omit<Trace, "ms">[] = [];
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 100;
+  const before = dev.inspect;
+  dev.inspect = ({ kernel, tensors, grid }) => {
+    const { blocks, op } = fromStack(new Error().stack ?? "");
+    const bound = Object.entries(tensors);
+    rows.push({
+      kernel,
+      blocks,
+      op,
+      grid,
+      tensors: bound.map(([name, x]) => ({ name: x.name ? `${name} = ${x.name}` : name, shape: show(x) })),
+      bytes: [...new Set(bound.map(([, x]) => x))].reduce((sum, x) => sum + 4 * x.size, 0),
+    });
+  };
+  try {
+    const run = async () => {
+      await work();
+    };
+    if (dev.gpu.features.has("timestamp-query")) {
+      const times = await dev.profile(run);
+      return rows.map((row, i) => ({ ...row, ms: times[i]?.ms }));
+    }
+    await run();
+    return rows.map((row) => ({ ...row, ms: undefined }));
+  } finally {
+    dev.inspect = before;
+    Error.stackTraceLimit = limit;
+  }
+}
+
+/** Blocks and operation out of a stack, whose first lines are the innermost calls. */
+function fromStack(stack: string): { blocks: string[]; op: string } {
+  const lines = stack.split("\n");
+  const resumed = lines.findIndex((line) => /^\s+at async /.test(line)); // whoever waits there is no caller
+  const called = lines.slice(0, resumed < 0 ? undefined : resumed);
+  const calls = called.flatMap((line) => /^\s+at (?:new )?([\w$.]+) /.exec(line)?.[1] ?? []);
+  const blocks: string[] = [];
+  let op = "";
+  for (const call of calls) {
+    const [, owner, method] = /^(\w+)\.(\w+)$/.exec(call) ?? [];
+    if (owner && /^[A-Z]/.test(owner) && (method === "forward" || method === "run") && owner !== "Kernel")
+      blocks.unshift(owner);
+    else if (!blocks.length && !owner && /^[a-z]\w+$/.test(call) && !around.has(call)) op = call;
+  }
+  return { blocks: blocks.filter((b, i) => b !== blocks[i - 1]), op };
+}
+
+/** Functions that stand between an operation and its kernels, or around operations, and explain nothing. */
+const around = new Set(
+  "scope noGrad record traced compute toLayout gemm work run backward cheapSecond walk twoStage step".split(" "),
+);

@@ -1,4 +1,7 @@
 // The demo's report: one HTML file that opens offline, with the pictures inside it.
+//
+// From top to bottom: the generated people, how one image came about, both trainings, the verdict on the images, the times. Every
+// number comes from the result of demo.ts, every sentence that depends on one is written here.
 
 import { bars, curve, type Point } from "../evaluate/figures.js";
 
@@ -43,6 +46,7 @@ export interface Pictures {
 
 const percent = (x: number): string => `${(100 * x).toFixed(1)} %`;
 
+/** The page as text. */
 export async function reportHtml(r: DemoResult, pictures: Pictures): Promise<string> {
   const losses = (rows: { step: number; loss: number }[], title: string) =>
     curve(
@@ -111,6 +115,7 @@ ${r.stages.map((s) => `<tr><td>${escapeHtml(s.name)}</td><td class="n">${s.secon
 `;
 }
 
+/** An image with its caption, which is also what a screen reader says. */
 function picture(png: Uint8Array, caption: string): string {
   return `<figure><img alt="${escapeHtml(caption)}" src="data:image/png;base64,${Buffer.from(png).toString("base64")}"><figcaption>${escapeHtml(caption)}</figcaption></figure>`;
 }
@@ -131,6 +136,7 @@ function distancePoints({ distances }: DemoResult): Point[] {
   });
 }
 
+/** Which images had their identity before the step at which all get it. */
 function switchSentence({ conditionedFrom, stepTh }: DemoResult): string {
   const early = conditionedFrom.filter((t) => t >= stepTh);
   if (!early.length) return `None of the ${conditionedFrom.length} images switched early.`;
@@ -138,5 +144,6 @@ function switchSentence({ conditionedFrom, stepTh }: DemoResult): string {
   return `${early.length} of ${conditionedFrom.length} images switched early, between t = ${sorted[0]} and t = ${sorted.at(-1)}, half of them by t = ${sorted[Math.floor(sorted.length / 2)]}.`;
 }
 
+/** Text for between tags and for attributes. */
 const escapeHtml = (text: string): string =>
   text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]!);

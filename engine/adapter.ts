@@ -48,6 +48,8 @@ export interface FindOptions {
   kind?: AdapterKind | undefined;
   /** Passes Dawn's `disable_robustness`: no bounds clamps. For tested kernels only; gains 20-45 % on SwiftShader. */
   unchecked?: boolean | undefined;
+  /** More of Dawn's toggles to switch on: for measurements. */
+  toggles?: readonly string[] | undefined;
 }
 
 const systemIcdFolders = ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
@@ -124,7 +126,9 @@ async function prepare(kind: AdapterKind, options: FindOptions, attempts: Attemp
     if (!loadLibrary("libvulkan.so.1")) loadLibrary(join(folder, "libvulkan.so.1"));
     process.env.VK_ICD_FILENAMES = join(folder, "vk_swiftshader_icd.json");
   }
-  const enable = options.unchecked ? ["enable-dawn-features=disable_robustness,disable_workgroup_init"] : [];
+  const unchecked = options.unchecked ? ["disable_robustness", "disable_workgroup_init"] : [];
+  const toggles = [...unchecked, ...(options.toggles ?? [])];
+  const enable = toggles.length ? [`enable-dawn-features=${toggles.join(",")}`] : [];
   return create([...enable, "disable-dawn-features=timestamp_quantization"]);
 }
 

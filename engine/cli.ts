@@ -2,8 +2,8 @@
 
 import { Command } from "commander";
 import { describe, NoAdapterError } from "./adapter.js";
-import { openDevice } from "./device.js";
-import { type SelfTest, selfTest } from "./self-test.js";
+import { type Device, openDevice } from "./device.js";
+import { selfTest } from "./self-test.js";
 
 const shown = [
   "maxBufferSize",
@@ -26,17 +26,7 @@ async function doctor(options: { json?: boolean }): Promise<void> {
     if (options.json && error instanceof NoAdapterError) console.log(JSON.stringify(nothing(error), null, 2));
     throw error;
   });
-  const report = {
-    adapter: describe(dev.info),
-    kind: dev.kind,
-    tried: dev.attempts,
-    family: dev.family,
-    subgroupSize: dev.subgroupSize ?? null,
-    features: [...dev.gpu.features].sort(),
-    limits: Object.fromEntries(shown.map((name) => [name, dev.limits[name]])),
-    selfTest: await selfTest(dev),
-    node: process.versions.node,
-  };
+  const report = await reportOn(dev);
   const failed = report.selfTest.some((t) => !t.ok);
   const next = failed
     ? "This adapter computes wrong results: choose another with UIFACE_ADAPTER, or update its driver."
@@ -49,6 +39,20 @@ async function doctor(options: { json?: boolean }): Promise<void> {
   if (failed) process.exitCode = 1;
 }
 
+type Report = Awaited<ReturnType<typeof reportOn>>;
+
+const reportOn = async (dev: Device) => ({
+  adapter: describe(dev.info),
+  kind: dev.kind,
+  tried: dev.attempts,
+  family: dev.family,
+  subgroupSize: dev.subgroupSize ?? null,
+  features: [...dev.gpu.features].sort(),
+  limits: Object.fromEntries(shown.map((name) => [name, dev.limits[name]])),
+  selfTest: await selfTest(dev),
+  node: process.versions.node,
+});
+
 /** The report of a machine without an adapter. */
 const nothing = ({ attempts, next }: NoAdapterError) => ({
   adapter: null,
@@ -57,19 +61,7 @@ const nothing = ({ attempts, next }: NoAdapterError) => ({
   next,
 });
 
-function print(
-  report: {
-    adapter: string;
-    kind: string;
-    tried: { kind: string; found?: string; reason?: string }[];
-    family: string;
-    subgroupSize: number | null;
-    features: string[];
-    limits: Record<string, number>;
-    selfTest: SelfTest[];
-  },
-  next: string,
-): void {
+function print(report: Report, next: string): void {
   const lines = [
     `adapter    ${report.adapter} (${report.kind})`,
     ...report.tried.map((t) => `tried      ${t.kind.padEnd(12)} ${t.found ?? t.reason}`),

@@ -1,19 +1,27 @@
 // The device: which adapter, what it can do, its queue and pool, and what went wrong with it.
 
 import type { AdapterKind, Attempt, FindOptions } from "./adapter.js";
-import { AdapterError, TrainingStopped, type UifaceError } from "./errors.js";
-import { type Block, Pool } from "./pool.js";
+import { AdapterError, TrainingStopped, type UifaceError, UsageError } from "./errors.js";
+import { Guard } from "./guard.js";
+import { Pool } from "./pool.js";
 import { Profiler } from "./profile.js";
-import { type Grid, Queue } from "./queue.js";
-import type { Tensor } from "./tensor.js";
+import { Queue } from "./queue.js";
+import type { KernelRun } from "./shader.js";
 
 /** Kernel family: `broadcast` for software adapters (registers and subgroup broadcasts), `tiled` for GPUs (workgroup memory). */
 export type Family = "broadcast" | "tiled";
 
 export interface DeviceOptions extends FindOptions {
-  /** Test mode: recycled buffers are filled with NaN, so that a kernel that forgets an element is seen. */
+  /** Test mode: buffers are full of NaN and have a fence behind them, so that a kernel's wrong bounds are seen (guard.ts). */
   poison?: boolean | undefined;
+  /** Most bytes of a tensor that a kernel binds, if less than the adapter's own limit: 2 ** 27 is what every adapter has. */
+  bindingBytes?: number | undefined;
+  /** "exact": convolutions as they stand; "fast": Winograd's form where it pays. Default: UIFACE_PRECISION, else "fast". */
+  precision?: Precision | undefined;
 }
+
+/** Whether an operation may take a form that rounds more than its sum as it stands (ops/convolution.ts). */
+export type Precision = "exact" | "fast";
 
 const wantedFeatures: GPUFeatureName[] = ["shader-f16", "subgroups", "timestamp-query"];
 const wantedLimits = [
@@ -33,13 +41,12 @@ export class Device {
   readonly subgroupSize: number | undefined;
   /** Which kernels heavy operations use; tests set it to run the other family too. */
   family: Family;
+  /** Which forms convolutions may take. */
+  readonly precision: Precision;
   /** Workgroups in x before a kernel's grid folds into y: the adapter's limit; tests set less to run the fold. */
   foldAfter: number;
-  /** Called before every dispatch; see explain.ts. */
-  onDispatch: ((kernel: string, tensors: Record<string, Tensor>, grid: Grid) => void) | undefined;
-  /** With DEBUG=nan, called with every f32 output of every kernel. */
-  inspect: ((kernel: string, block: Block, offset: number, elements: number) => void) | undefined;
-
+  /** Sees every run of a kernel, once it is recorded: for DEBUG=nan (nan.ts) and for traces. */
+  inspect: ((run: KernelRun) => void) | undefined;
   /** With DEBUG=nan, throws if any kernel so far made a value that is not finite. */
   reportNonfinite: (() => Promise<void>) | undefined;
 
@@ -55,10 +62,12 @@ export class Device {
     readonly kind: AdapterKind | "browser",
     readonly attempts: Attempt[],
     /** What `create()` of the `webgpu` package returned: collected while the device lives, it takes the process down. */
-    private readonly instance: GPU | undefined,
+    readonly instance: GPU | undefined,
     options: DeviceOptions,
   ) {
-    this.limits = gpu.limits;
+    this.limits = options.bindingBytes ? lowered(gpu.limits, options.bindingBytes) : gpu.limits;
+    this.precision =
+      options.precision ?? precisionOf(typeof process === "undefined" ? undefined : process.env?.UIFACE_PRECISION);
     this.foldAfter = gpu.limits.maxComputeWorkgroupsPerDimension;
     const { subgroupMinSize, subgroupMaxSize } = info;
     const fixed = gpu.features.has("subgroups") && subgroupMinSize === subgroupMaxSize && subgroupMinSize > 1;
@@ -67,9 +76,7 @@ export class Device {
     this.family = software && (this.subgroupSize === 4 || this.subgroupSize === 8) ? "broadcast" : "tiled";
 
     this.queue = new Queue(gpu, () => this.check());
-    const nan = options.poison ? nanBlock(gpu) : undefined;
-    const poison = nan && ((block: Block) => fillWith(this.queue, nan, block));
-    this.pool = new Pool(gpu, () => this.queue.submit(), poison);
+    this.pool = new Pool(gpu, () => this.queue.submit(), options.poison ? new Guard(gpu, this.queue) : undefined);
 
     gpu.addEventListener("uncapturederror", (event) => {
       const { error } = event as GPUUncapturedErrorEvent;
@@ -130,11 +137,6 @@ Run the same command again: it goes on from the last save. If it happens twice, 
     this.gpu.destroy();
     if (current === this) current = undefined;
   }
-
-  /** Keeps `instance` referenced for as long as somebody holds the device. */
-  get adapterInstance(): GPU | undefined {
-    return this.instance;
-  }
 }
 
 let current: Device | undefined;
@@ -168,16 +170,18 @@ async function findInNodeOrBrowser(options: DeviceOptions) {
   return { gpu: undefined, adapter, kind: "browser" as const, attempts: [] };
 }
 
-function nanBlock(gpu: GPUDevice): GPUBuffer {
-  const size = 64 * 1024;
-  const buffer = gpu.createBuffer({ size, usage: GPUBufferUsage.COPY_SRC, mappedAtCreation: true });
-  new Uint32Array(buffer.getMappedRange()).fill(0x7fc00000);
-  buffer.unmap();
-  return buffer;
+/** The value of UIFACE_PRECISION, checked. */
+function precisionOf(text: string | undefined): Precision {
+  if (!text) return "fast";
+  if (text === "exact" || text === "fast") return text;
+  throw new UsageError(`UIFACE_PRECISION is "${text}", but can only be exact or fast.`);
 }
 
-function fillWith(queue: Queue, pattern: GPUBuffer, block: Block): void {
-  for (let at = 0; at < block.bytes; at += pattern.size) {
-    queue.copy(pattern, 0, block.buffer, at, Math.min(pattern.size, block.bytes - at));
-  }
-}
+/** WebGPU lets nobody ask for less than 128 MiB, so the engine keeps a lower limit by itself. */
+const lowered = (limits: GPUSupportedLimits, bytes: number): GPUSupportedLimits =>
+  new Proxy(limits, {
+    get: (own, name) => {
+      const value: unknown = Reflect.get(own, name, own);
+      return name === "maxStorageBufferBindingSize" ? Math.min(Number(value), bytes) : value;
+    },
+  });

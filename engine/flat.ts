@@ -1,18 +1,17 @@
 // Flat storage: the parameters of a net gathered in a few large buffers ("buckets"), so that an update is one kernel a
-// bucket instead of one a parameter, and the norm of all gradients is two kernels.
+// bucket instead of one a parameter, and the norm of all gradients (health.ts) is two kernels.
 //
 // Invariants   - the parameters stay the same Tensor objects; only where they lie changes
 //              - each begins at a multiple of 256 bytes (the largest offset alignment WebGPU allows an adapter to ask for)
 //              - the gaps behind them are zero in the weights and, whenever a kernel reads a whole bucket, in the gradients
 //              - `.grad` of a parameter is a view of its bucket's gradients and nothing else
-//              - after the first update whose gradients are not finite, no kernel writes weights, moments or averages any
-//                more (`health`, decided on the GPU): the state before that update is there whenever the host looks
 
 import { type Device, device } from "./device.js";
 import { AdapterError, ShapeError, TrainingStopped, UifaceError } from "./errors.js";
+import { Health } from "./health.js";
 import { keep } from "./scope.js";
-import { kernel, type Launch } from "./shader.js";
-import { show, Tensor, zeros } from "./tensor.js";
+import type { Launch } from "./shader.js";
+import { copyElements, show, Tensor, zeros } from "./tensor.js";
 
 /** WebGPU's default maxStorageBufferBindingSize: every adapter binds this much. */
 const BUCKET_BYTES = 128 * 2 ** 20;
@@ -60,29 +59,22 @@ A parameter belongs to one optimiser: give every optimiser and average of a net 
 
 export class Flat {
   readonly buckets: Bucket[] = [];
-  readonly parameters: readonly Tensor[];
-  /** The struct of shaders/common/health.wgsl: norm, scale, stopped. */
-  readonly health: Tensor;
-  /** Norm of all gradients before clipping, (1); of the last `measure`. */
-  readonly norm: Tensor;
+  readonly health = new Health();
   /** Updates the optimiser has made. */
   updates = 0;
   /** True while averages stand in the weights' place (Ema.swap). */
   swapped = false;
-  private readonly device: Device;
-  private partial: Tensor | undefined;
+  private readonly device: Device = device();
   private measured = false;
 
   /** Use `flatten`. */
-  constructor(parameters: readonly Tensor[]) {
-    this.device = device();
-    this.parameters = parameters;
+  constructor(readonly parameters: readonly Tensor[]) {
     const odd = parameters.find((p) => p.dtype !== "f32" || p.node);
     if (odd) throw new ShapeError(`flatten: ${odd.name} ${show(odd)} is no f32 leaf.`);
-    this.health = keep(zeros([4], "u32"));
-    this.norm = keep(new Tensor(this.health.storage.retain(), [1]));
-    for (const group of packed(parameters, this.limit())) this.buckets.push(this.gather(group));
+    const room = Math.min(BUCKET_BYTES, this.device.limits.maxStorageBufferBindingSize);
+    for (const group of packed(parameters, room)) this.buckets.push(this.gather(group));
     for (const p of parameters) homes.set(p, this);
+    this.device.pool.trim(); // where the parameters lay before, as much memory again, would stay idle for ever
   }
 
   /** Marks every gradient as absent: the next backward overwrites it, an update without a backward takes it as zero. */
@@ -91,36 +83,18 @@ export class Flat {
     this.measured = false;
   }
 
-  /**
-   * Computes the norm of all gradients on the GPU, and from it the scale and the stop flag of the next update.
-   *
-   * @param maxNorm   gradients are scaled down to it (PyTorch's clip_grad_norm_); 0: never
-   * @returns         the norm before clipping, (1), overwritten by the next measure
-   */
+  /** Measures the gradients for the next update; see Health.measure. Returns their norm before clipping, (1). */
   measure(maxNorm = 0): Tensor {
     this.clearGaps();
-    const software = this.device.family === "broadcast";
-    const WORKGROUP = software ? 16 : 64;
-    const threads = software ? 1024 : 32_768; // docs/kernels.md; a GPU needs tens of thousands to fill its memory bus
-    this.partial ??= keep(zeros([Math.max(1, this.buckets.length) * 32_768]));
-    this.buckets.forEach(({ grads }, b) => {
-      const turns = Math.ceil(grads.size / 16 / threads);
-      const walk = software ? { stride: turns, step: 1 } : { stride: 1, step: threads };
-      const params = { n: grads.size, threads, turns, ...walk, first: b * threads };
-      const launch = { workgroups: threads / WORKGROUP, constants: { WORKGROUP } };
-      kernel("grad_norm").run({ dw: grads, partial: this.partial! }, params, launch);
-    });
-    const total = { count: this.buckets.length * threads, max_norm: maxNorm, update: this.updates + 1 };
-    const launch = { workgroups: 1, constants: { WORKGROUP: software ? 1 : 256 } };
-    kernel("grad_norm_total").run({ partial: this.partial, health: this.health }, total, launch);
+    const grads = this.buckets.map((bucket) => bucket.grads);
+    this.health.measure(grads, this.updates + 1, maxNorm);
     this.measured = true;
-    return this.norm;
+    return this.health.norm;
   }
 
   /** Runs `update` for every bucket; the gradients are measured first, unless they were since the last update. */
   update(update: (bucket: Bucket, index: number) => void): void {
-    if (this.swapped)
-      throw new UifaceError("The averages stand in the weights' place: swap() them back before an update.");
+    this.refuseSwapped("an update");
     if (!this.measured) this.measure();
     this.measured = false;
     this.updates++;
@@ -133,11 +107,17 @@ export class Flat {
    * @throws TrainingStopped
    */
   async check(): Promise<void> {
-    const [, , stopped] = await this.health.read();
+    const stopped = await this.health.stoppedAt();
     if (!stopped) return;
     this.updates = stopped - 1;
     throw new TrainingStopped(`The gradient of update ${stopped.toLocaleString("en")} is not finite. The weights are those before it.
 Run with a lower --lr, or with DEBUG=nan to see the first kernel that makes such a value.`);
+  }
+
+  /** Throws while averages stand in the weights' place. */
+  refuseSwapped(what: string): void {
+    if (this.swapped)
+      throw new UifaceError(`The averages stand in the weights' place: swap() them back before ${what}.`);
   }
 
   /** A buffer for each bucket, zero: moments, averages. */
@@ -173,17 +153,13 @@ Run with a lower --lr, or with DEBUG=nan to see the first kernel that makes such
       weights.dispose();
       grads.dispose();
     }
-    for (const x of [this.health, this.norm, this.partial]) x?.dispose();
+    this.health.dispose();
   }
 
   /** How a kernel covers a bucket: VECS vec4's a thread (docs/kernels.md). */
   launch({ weights }: Bucket): Launch {
     const VECS = this.device.family === "broadcast" && this.device.subgroupSize === 8 ? 2 : 1;
     return { workgroups: Math.ceil(weights.size / (4 * VECS * 64)), constants: { VECS } };
-  }
-
-  private limit(): number {
-    return Math.min(BUCKET_BYTES, this.device.limits.maxStorageBufferBindingSize);
   }
 
   private gather(parameters: readonly Tensor[]): Bucket {
@@ -195,25 +171,16 @@ Run with a lower --lr, or with DEBUG=nan to see the first kernel that makes such
         `The parameter ${p.name} ${show(p)} takes ${bytes.toLocaleString("en")} bytes; this adapter binds ${most.toLocaleString("en")} at most.`,
       );
     }
-    const { queue } = this.device;
     const weights = keep(zeros([bytes / 4]));
     const grads = keep(zeros([bytes / 4]));
     const places: Place[] = [];
     let offset = 0;
     for (const parameter of parameters) {
       const grad = viewOf(grads, parameter, offset);
-      queue.copy(
-        parameter.storage.block.buffer,
-        parameter.offset,
-        weights.storage.block.buffer,
-        offset,
-        4 * parameter.size,
-      );
+      copyElements(parameter, weights, { to: offset / 4 });
       parameter.rebase(weights.storage, offset);
       const before = parameter.grad;
-      if (before && !parameter.gradIsStale) {
-        queue.copy(before.storage.block.buffer, before.offset, grads.storage.block.buffer, offset, 4 * before.size);
-      }
+      if (before && !parameter.gradIsStale) copyElements(before, grad);
       parameter.gradIsStale ||= !before;
       before?.dispose();
       parameter.grad = grad;

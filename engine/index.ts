@@ -4,7 +4,7 @@ import "./methods.js";
 
 export { type Device, device, openDevice } from "./device.js";
 export * from "./errors.js";
-export { attention, attentionFromLogits, attentionLogits, nearestCode } from "./ops/attention.js";
+export { attention, attentionFromLogits, attentionLogits } from "./ops/attention.js";
 export { batchNorm } from "./ops/batch_norm.js";
 export { add, div, mul, sub } from "./ops/binary.js";
 export { cat, slice } from "./ops/cat.js";
@@ -22,6 +22,7 @@ export { channelsLast, contiguous, permute, reshape, transpose } from "./ops/lay
 export { linear, linearChannels } from "./ops/linear.js";
 export { l1, mse } from "./ops/loss.js";
 export { matmul } from "./ops/matmul.js";
+export { nearestCode } from "./ops/nearest_code.js";
 export { avgPool2d, globalAvgPool, maxPool2d } from "./ops/pool.js";
 export { prelu } from "./ops/prelu.js";
 export { rand, randn } from "./ops/random.js";
@@ -53,6 +54,7 @@ export {
 } from "./ops/unary.js";
 export { Adam, AdamW, Ema, SGD } from "./optim.js";
 export { random } from "./random.js";
+export { recompute } from "./recompute.js";
 export { keep, scope } from "./scope.js";
 export { backward, noGrad } from "./tape.js";
 export { empty, Tensor, tensor, zeros } from "./tensor.js";

@@ -1,57 +1,24 @@
 // Operations as methods: x.add(y).silu() is silu(add(x, y)). A side-effect import: engine/index.ts has it.
 
-import * as binary from "./ops/binary.js";
+import { add, div, mul, sub } from "./ops/binary.js";
 import { slice } from "./ops/cat.js";
-import * as layout from "./ops/layout.js";
-import { type MatmulOptions, matmul } from "./ops/matmul.js";
-import * as reduce from "./ops/reduce.js";
+import { channelsLast, contiguous, permute, reshape, transpose } from "./ops/layout.js";
+import { matmul } from "./ops/matmul.js";
+import { mean, sum } from "./ops/reduce.js";
 import { softmax } from "./ops/softmax.js";
 import * as unary from "./ops/unary.js";
 import { backward } from "./tape.js";
-import { type Shape, Tensor } from "./tensor.js";
+import { Tensor } from "./tensor.js";
 
-type Operand = Tensor | number;
-type Dims = number | readonly number[];
+const { abs, clamp, cos, exp, gelu, leakyRelu, log, neg, pow, relu, rsqrt, sigmoid, silu, sin, sqrt, square, tanh } =
+  unary;
 
-/** What each method does, with the tensor itself as first argument; the names are PyTorch's. */
+/** Each takes the tensor itself as its first argument; the names are PyTorch's. */
 const methods = {
-  add: (x: Tensor, b: Operand): Tensor => binary.add(x, b),
-  sub: (x: Tensor, b: Operand): Tensor => binary.sub(x, b),
-  mul: (x: Tensor, b: Operand): Tensor => binary.mul(x, b),
-  div: (x: Tensor, b: Operand): Tensor => binary.div(x, b),
-
-  matmul: (x: Tensor, b: Tensor, options?: MatmulOptions): Tensor => matmul(x, b, options),
-  softmax: (x: Tensor, dim?: number): Tensor => softmax(x, dim),
-
-  neg: (x: Tensor): Tensor => unary.neg(x),
-  abs: (x: Tensor): Tensor => unary.abs(x),
-  exp: (x: Tensor): Tensor => unary.exp(x),
-  log: (x: Tensor): Tensor => unary.log(x),
-  sqrt: (x: Tensor): Tensor => unary.sqrt(x),
-  rsqrt: (x: Tensor): Tensor => unary.rsqrt(x),
-  square: (x: Tensor): Tensor => unary.square(x),
-  pow: (x: Tensor, p: number): Tensor => unary.pow(x, p),
-  clamp: (x: Tensor, lo: number, hi: number): Tensor => unary.clamp(x, lo, hi),
-  sin: (x: Tensor): Tensor => unary.sin(x),
-  cos: (x: Tensor): Tensor => unary.cos(x),
-  tanh: (x: Tensor): Tensor => unary.tanh(x),
-  sigmoid: (x: Tensor): Tensor => unary.sigmoid(x),
-  relu: (x: Tensor): Tensor => unary.relu(x),
-  leakyRelu: (x: Tensor, slope?: number): Tensor => unary.leakyRelu(x, slope),
-  silu: (x: Tensor): Tensor => unary.silu(x),
-  gelu: (x: Tensor): Tensor => unary.gelu(x),
-
-  sum: (x: Tensor, dims?: Dims, keepdim?: boolean): Tensor => reduce.sum(x, dims, keepdim),
-  mean: (x: Tensor, dims?: Dims, keepdim?: boolean): Tensor => reduce.mean(x, dims, keepdim),
-
-  contiguous: (x: Tensor): Tensor => layout.contiguous(x),
-  channelsLast: (x: Tensor): Tensor => layout.channelsLast(x),
-  reshape: (x: Tensor, shape: Shape): Tensor => layout.reshape(x, shape),
-  permute: (x: Tensor, dims: readonly number[]): Tensor => layout.permute(x, dims),
-  transpose: (x: Tensor): Tensor => layout.transpose(x),
-  slice: (x: Tensor, dim: number, start: number, end?: number): Tensor => slice(x, dim, start, end),
-
-  backward: (y: Tensor, dy?: Tensor): void => backward(y, dy),
+  ...{ add, sub, mul, div, matmul, softmax, sum, mean },
+  ...{ neg, abs, exp, log, sqrt, rsqrt, square, pow, clamp, sin, cos, tanh, sigmoid, relu, leakyRelu, silu, gelu },
+  ...{ contiguous, channelsLast, reshape, permute, transpose, slice },
+  backward,
 };
 
 type Methods = {

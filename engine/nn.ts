@@ -108,13 +108,15 @@ export interface LoadOptions {
   only?: RegExp;
   /** Keys of the file, prefixes stripped, that may be there and are not wanted, besides those that never are. */
   ignore?: RegExp;
+  /** Asked for when something does not fit: how the message calls the net, and the way out that it names. */
+  explain?: () => { what: string; advice: string };
 }
 
 /** What trainers wrap around a net's keys: DDP, LightningLite, torch.compile-like wrappers, and the models that hold our nets. */
 const prefixes = /^(?:_module|module|_forward_module|_original_module|eps_model|first_stage_model)\./;
 
 /** The diffusion module's eight buffers (they are computed anew), and a counter of BatchNorm that nothing uses. */
-const neverWanted =
+export const neverWanted =
   /^(?:betas|alphas|sigmas|sqrt_alphas_inv|alpha_bars|sqrt_alpha_bars|sqrt_one_minus_alpha_bars|one_minus_alphas_over_sqrt_one_minus_alpha_bars)$|(?:^|\.)num_batches_tracked$/;
 
 export abstract class Module {
@@ -193,13 +195,14 @@ function weightsOf(from: Weights | ReadonlyMap<string, HostTensor> | readonly We
   return [{ names: [...from.keys()], info: get, read: get }];
 }
 
-interface Match {
+export interface Match {
   parameter: Parameter;
   read: () => HostTensor;
 }
 
 /** Pairs every wanted key with its tensor in the files, or throws one error about all that do not fit. */
-function matched(net: Module, files: readonly Weights[], { only, ignore }: LoadOptions): Match[] {
+export function matched(net: Module, files: readonly Weights[], options: LoadOptions): Match[] {
+  const { only, ignore, explain } = options;
   const wanted = new Map(net.entries().filter(([name]) => only?.test(name) ?? true));
   const rest = new Set(net.entries().map(([name]) => name));
   const matches = new Map<string, Match>();
@@ -223,11 +226,20 @@ function matched(net: Module, files: readonly Weights[], { only, ignore }: LoadO
   }
   const missing = [...wanted].filter(([name]) => !matches.has(name)).map(([name, p]) => `${name} ${show(p.shape)}`);
   if (!missing.length && !unknown.length && !wrong.length) return [...matches.values()];
-  const fitting = matches.size - wrong.length;
-  throw new FileError(`${files.map((f) => f.path ?? "The state dict").join(" and ")} does not fit ${net.constructor.name}: \
-${fitting} of ${wanted.size} tensors match, ${missing.length} are missing, ${unknown.length} are not known, ${wrong.length} are wrong.${listed("missing", missing)}${listed("unknown", unknown)}${listed("wrong  ", wrong)}
-Give the file of this net, or build the net of this file. Nothing was loaded.`);
+  const paths = files.map((f) => f.path ?? "The state dict").join(" and ");
+  const counts = [are(missing, "missing"), are(unknown, "not known"), are(wrong, "wrong")].join("");
+  const lists = listed("missing", missing) + listed("unknown", unknown) + listed("wrong  ", wrong);
+  const { what, advice } = explain?.() ?? {
+    what: net.constructor.name,
+    advice: "Give the file of this net, or build the net of this file.",
+  };
+  throw new FileError(
+    `${paths} does not fit ${what}: ${matches.size - wrong.length} of ${wanted.size} tensors match${counts}.${lists}\n${advice} Nothing was loaded.`,
+  );
 }
+
+const are = (names: readonly string[], what: string): string =>
+  names.length ? `, ${names.length} ${names.length === 1 ? "is" : "are"} ${what}` : "";
 
 function stripped(key: string): string {
   let name = key;
@@ -243,8 +255,8 @@ function listed(kind: string, names: readonly string[]): string {
 }
 
 export interface LayerOptions {
-  /** Default true. */
-  bias?: boolean;
+  /** Default true. "default": with PyTorch's first values although `init` is given. */
+  bias?: boolean | "default";
   /** First values of the weight; biases follow PyTorch's default, or are zero where this is given. */
   init?: Init;
 }
@@ -257,7 +269,7 @@ abstract class Weighted extends Module {
   constructor(shape: Shape, biasSize: number, { bias = true, init }: LayerOptions) {
     super();
     this.weight = new Parameter(shape, init ?? fanIn(shape));
-    if (bias) this.bias = new Parameter([biasSize], init ? constant(0) : fanIn(shape));
+    if (bias) this.bias = new Parameter([biasSize], init && bias !== "default" ? constant(0) : fanIn(shape));
   }
 }
 
@@ -277,24 +289,25 @@ export class Linear extends Weighted {
   }
 }
 
-/** Square kernels. (B, I, H, W) -> (B, O, H', W'). A kernel of 1 without a stride is a matrix product over the channels. */
+/** (B, I, H, W) -> (B, O, H', W'). One number is a square kernel; one of 1 without a stride is a matrix product over the channels. */
 export class Conv2d extends Weighted {
-  private readonly options: { stride: number; padding: Padding };
+  readonly options: { stride: number; padding: Padding };
 
   constructor(
     inputs: number,
     outputs: number,
-    kernel: number,
+    kernel: number | readonly [height: number, width: number],
     options: LayerOptions & { stride?: number; padding?: Padding } = {},
   ) {
-    super([outputs, inputs, kernel, kernel], outputs, options);
+    super([outputs, inputs, ...(typeof kernel === "number" ? [kernel, kernel] : kernel)], outputs, options);
     const { stride = 1, padding = 0 } = options;
     this.options = { stride, padding };
   }
 
   forward(x: Tensor): Tensor {
     const { stride, padding } = this.options;
-    const isMatrix = this.weight.shape[2] === 1 && stride === 1 && padding === 0;
+    const [, , height, width] = this.weight.shape;
+    const isMatrix = height === 1 && width === 1 && stride === 1 && padding === 0;
     if (isMatrix && this.weight.shape[1]! % 4 === 0) return linearChannels(x, this.weight.value, this.bias?.value);
     return conv2d(x, this.weight.value, this.bias?.value, this.options);
   }
@@ -335,9 +348,9 @@ export class GroupNorm extends Module {
   readonly bias: Parameter;
 
   constructor(
-    private readonly groups: number,
+    readonly groups: number,
     channels: number,
-    private readonly eps = 1e-5,
+    readonly eps = 1e-5,
   ) {
     super();
     this.weight = new Parameter([channels], constant(1));
@@ -350,16 +363,18 @@ export class GroupNorm extends Module {
   }
 }
 
-/** For (B, C) and (B, C, H, W). `affine: "bias"` has a weight that stays 1. */
+/** For (B, C) and (B, C, H, W). `affine: "bias"` has a weight that stays 1; `init` gives the first ones of a trained weight. */
 export class BatchNorm extends Module {
   readonly weight: Parameter | undefined;
   readonly bias: Parameter | undefined;
   readonly running_mean: Parameter;
   readonly running_var: Parameter;
+  readonly eps: number;
 
-  constructor(channels: number, affine: boolean | "bias" = true) {
+  constructor(channels: number, affine: boolean | "bias" = true, { eps = 1e-5, init = constant(1) } = {}) {
     super();
-    if (affine) this.weight = new Parameter([channels], constant(1), affine === "bias" ? "fixed" : "trained");
+    this.eps = eps;
+    if (affine) this.weight = new Parameter([channels], init, affine === "bias" ? "fixed" : "trained");
     if (affine) this.bias = new Parameter([channels], constant(0));
     this.running_mean = new Parameter([channels], constant(0), "buffer");
     this.running_var = new Parameter([channels], constant(1), "buffer");
@@ -369,7 +384,7 @@ export class BatchNorm extends Module {
   forward(x: Tensor, training: boolean): Tensor {
     const affine = { ...(this.weight && { weight: this.weight.value }), ...(this.bias && { bias: this.bias.value }) };
     const running = { runningMean: this.running_mean.value, runningVar: this.running_var.value };
-    return batchNorm(x, { ...affine, ...running, training });
+    return batchNorm(x, { ...affine, ...running, training, eps: this.eps });
   }
 }
 

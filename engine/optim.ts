@@ -16,7 +16,7 @@ import type { HostTensor } from "./io/host.js";
 import { keep } from "./scope.js";
 import { kernel, perElement } from "./shader.js";
 import { loadInto, type Part } from "./state.js";
-import { type Tensor, zeros } from "./tensor.js";
+import { copyElements, type Tensor, zeros } from "./tensor.js";
 
 export { type Flat, flatten } from "./flat.js";
 
@@ -96,34 +96,31 @@ export interface AdamOptions {
 /** Adam with L2 weight decay: PyTorch's `torch.optim.Adam`. */
 export class Adam extends Optimizer {
   protected readonly decoupled: boolean = false;
-  private readonly betas: readonly [number, number];
-  private readonly eps: number;
-  private readonly weightDecay: number;
+  private readonly options: Required<AdamOptions>;
 
   constructor(parameters: Iterable<Tensor>, { betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 }: AdamOptions = {}) {
     super(parameters, ["exp_avg", "exp_avg_sq"]);
-    this.betas = betas;
-    this.eps = eps;
-    this.weightDecay = weightDecay;
+    this.options = { betas, eps, weightDecay };
   }
 
   protected run(bucket: Bucket, index: number, lr: number): void {
-    const [beta1, beta2] = this.betas;
+    const { betas, eps, weightDecay } = this.options;
+    const [beta1, beta2] = betas;
     const t = this.updates; // counts this one
     const params = {
       n: bucket.weights.size,
       rate: lr / (1 - beta1 ** t),
-      shrink: this.decoupled ? lr * this.weightDecay : 0,
-      l2: this.decoupled ? 0 : this.weightDecay,
+      shrink: this.decoupled ? lr * weightDecay : 0,
+      l2: this.decoupled ? 0 : weightDecay,
       gain1: 1 - beta1,
       beta2,
       gain2: 1 - beta2,
       root: 1 / Math.sqrt(1 - beta2 ** t),
-      eps: this.eps,
+      eps,
     };
     const [m, v] = [this.moments.exp_avg![index]!, this.moments.exp_avg_sq![index]!];
     const { weights: w, grads: dw } = bucket;
-    kernel("adam").run({ w, m, v, dw, health: this.flat.health }, params, this.flat.launch(bucket));
+    kernel("adam").run({ w, m, v, dw, health: this.flat.health.state }, params, this.flat.launch(bucket));
   }
 }
 
@@ -158,7 +155,11 @@ export class SGD extends Optimizer {
     const { workgroups, constants } = this.flat.launch(bucket);
     const params = { n: w.size, lr, momentum, l2: weightDecay };
     const launch = { workgroups, constants: { ...constants, NESTEROV: nesterov } };
-    kernel("sgd").run({ w, m: this.moments.momentum_buffer![index]!, dw, health: this.flat.health }, params, launch);
+    kernel("sgd").run(
+      { w, m: this.moments.momentum_buffer![index]!, dw, health: this.flat.health.state },
+      params,
+      launch,
+    );
   }
 }
 
@@ -183,9 +184,8 @@ export class Ema implements Part {
 
   /** average = decay average + (1 - decay) weights; see emaDecay in schedules.ts. */
   update(decay: number): void {
-    if (this.flat.swapped)
-      throw new UifaceError("The averages stand in the weights' place: swap() them back before an update.");
-    const { health } = this.flat;
+    this.flat.refuseSwapped("an update");
+    const { state: health } = this.flat.health;
     this.flat.buckets.forEach((bucket, i) => {
       const params = { n: bucket.weights.size, decay, gain: 1 - decay };
       kernel("ema").run({ average: this.averages[i]!, w: bucket.weights, health }, params, perElement(params.n));
@@ -219,15 +219,13 @@ export class Ema implements Part {
       );
     }
     averages.forEach((x, i) => {
-      const y = targets[i]!;
-      x.storage.device.queue.copy(x.storage.block.buffer, x.offset, y.storage.block.buffer, y.offset, 4 * x.size);
+      copyElements(x, targets[i]!);
     });
   }
 
   /** The averages under the parameters' names: saved alone, they are the weights of a net. */
   stateDict(): Map<string, Tensor> {
-    if (this.flat.swapped)
-      throw new UifaceError("The averages stand in the weights' place: swap() them back before saving.");
+    this.flat.refuseSwapped("saving");
     this.named ??= this.flat.views(this.averages);
     return this.named;
   }

@@ -8,6 +8,7 @@
 //                order), an upload may not (writeBuffer overtakes recorded commands, see queue.ts)
 
 import { AdapterError } from "./errors.js";
+import type { Guard } from "./guard.js";
 
 /** One GPU buffer of the pool. `id` is unique in the process and names the buffer in the bind-group cache. */
 export interface Block {
@@ -18,10 +19,13 @@ export interface Block {
 
 let nextId = 1;
 
-/** Rounds up to the pool's classes: multiples of 256 bytes to 4 KiB, then eight steps an octave (at most 12.5 % waste). */
+/**
+ * Rounds up to the pool's classes: multiples of 256 bytes to 4 KiB, then eight steps an octave (at most 12.5 % waste), and 64
+ * above 1 MiB (1.6 %): a net's weights and moments are a few large blocks.
+ */
 export function sizeClass(bytes: number): number {
   if (bytes <= 4096) return Math.max(256, Math.ceil(bytes / 256) * 256);
-  const step = 2 ** (Math.floor(Math.log2(bytes - 1)) - 3);
+  const step = 2 ** (Math.floor(Math.log2(bytes - 1)) - (bytes > 2 ** 20 ? 6 : 3));
   return Math.ceil(bytes / step) * step;
 }
 
@@ -30,35 +34,37 @@ export class Pool {
   liveBlocks = 0;
   peakBytes = 0;
   idleBytes = 0;
+  /** The most that was allocated, live and idle, since the device was opened. */
+  peakHeldBytes = 0;
   /** By size class, smallest id last. */
   private readonly idle = new Map<number, Block[]>();
 
   /**
    * @param onDestroy   called before idle buffers are destroyed: recorded commands must be submitted by then
-   * @param poison      called with each recycled block in test mode, to fill it with NaN
+   * @param guard       in test mode: poisons blocks and watches what lies behind them
    */
   constructor(
     private readonly device: GPUDevice,
     private readonly onDestroy: () => void,
-    private readonly poison?: (block: Block) => void,
+    readonly guard?: Guard,
   ) {}
 
   /** A block of at least `bytes`; its contents are undefined. */
   acquire(bytes: number): Block {
     const size = sizeClass(bytes);
     const recycled = this.idle.get(size)?.pop();
-    if (recycled) {
-      this.idleBytes -= size;
-      this.poison?.(recycled);
-    }
+    if (recycled) this.idleBytes -= size;
     const block = recycled ?? this.create(size, bytes);
+    this.guard?.take(block, bytes);
     this.liveBytes += size;
     this.liveBlocks++;
     this.peakBytes = Math.max(this.peakBytes, this.liveBytes);
+    this.peakHeldBytes = Math.max(this.peakHeldBytes, this.liveBytes + this.idleBytes);
     return block;
   }
 
   release(block: Block): void {
+    this.guard?.giveBack(block);
     this.liveBytes -= block.bytes;
     this.liveBlocks--;
     this.idleBytes += block.bytes;
@@ -91,6 +97,7 @@ Use a smaller batch.`);
     // Idle buffers of other sizes are given back before they outgrow what is in use: one odd batch must not stay for ever.
     if (this.idleBytes > Math.max(256 * 2 ** 20, this.liveBytes)) this.trim();
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    return { buffer: this.device.createBuffer({ size, usage }), id: nextId++, bytes: size };
+    const buffer = this.device.createBuffer({ size: size + (this.guard?.bytes ?? 0), usage });
+    return { buffer, id: nextId++, bytes: size };
   }
 }

@@ -1,11 +1,4 @@
-// Times every kernel with GPU timestamps, one pass a dispatch, and adds them up by name.
-
-/** Sums over all dispatches of one kernel. `ms` is GPU time. */
-export interface ProfileRow {
-  kernel: string;
-  calls: number;
-  ms: number;
-}
+// Times every kernel with GPU timestamps, one pass a dispatch.
 
 const CAPACITY = 2048; // timestamp pairs between two submits; the queue submits every 64 dispatches
 
@@ -61,16 +54,4 @@ export class Profiler {
     this.queries.destroy();
     this.resolved.destroy();
   }
-}
-
-/** Sums a timeline by kernel, most time first. */
-export function summarize(timeline: { kernel: string; ms: number }[]): ProfileRow[] {
-  const rows = new Map<string, ProfileRow>();
-  for (const { kernel, ms } of timeline) {
-    const row = rows.get(kernel) ?? { kernel, calls: 0, ms: 0 };
-    row.calls++;
-    row.ms += ms;
-    rows.set(kernel, row);
-  }
-  return [...rows.values()].sort((a, b) => b.ms - a.ms);
 }

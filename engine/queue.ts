@@ -24,7 +24,8 @@ export class Queue {
   private recorded = 0;
   private mark: Promise<void> | undefined;
 
-  private readonly arena: GPUBuffer;
+  /** The arena of parameters: what the uniform binding of every bind group is. */
+  readonly params: GPUBuffer;
   private readonly arenaBytes = new Uint8Array(ARENA_BYTES);
   /** The CPU side of the parameter arena; kernels write their Params struct through it at the offset of `reserve`. */
   readonly arenaView = new DataView(this.arenaBytes.buffer);
@@ -36,11 +37,7 @@ export class Queue {
     private readonly check: () => void,
   ) {
     const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
-    this.arena = device.createBuffer({ label: "params", size: ARENA_BYTES, usage });
-  }
-
-  get params(): GPUBuffer {
-    return this.arena;
+    this.params = device.createBuffer({ label: "params", size: ARENA_BYTES, usage });
   }
 
   /** Reserves `bytes` for one Params struct; returns its offset in the arena. */
@@ -96,7 +93,7 @@ export class Queue {
     if (!this.encoder) return;
     this.endPass();
     this.profiler?.resolve(this.encoder);
-    if (this.arenaUsed) this.device.queue.writeBuffer(this.arena, 0, this.arenaBytes, 0, this.arenaUsed);
+    if (this.arenaUsed) this.device.queue.writeBuffer(this.params, 0, this.arenaBytes, 0, this.arenaUsed);
     this.device.queue.submit([this.encoder.finish()]);
     this.encoder = undefined;
     this.recorded = 0;

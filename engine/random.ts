@@ -126,6 +126,15 @@ export class Rng {
     this.#key = key;
   }
 
+  /** The same stream from where it is now on. */
+  copy(): Rng {
+    const twin = new Rng(this.#key);
+    twin.#keys = this.#keys;
+    twin.#singles = this.#singles;
+    twin.#block = this.#block.slice();
+    return twin;
+  }
+
   /** A fresh 64-bit key for one array or one GPU kernel. */
   key(): Key {
     const [a, b] = philox4x32([this.#keys++, 0, 0, KEYS], this.#key);

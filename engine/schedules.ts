@@ -3,29 +3,13 @@
 
 import { UsageError } from "./errors.js";
 
-/** Always `lr`. */
-export const constant = (_step: number, { lr }: { lr: number }): number => lr;
-
-/** Times `gamma` after every `every` steps (PyTorch StepLR). */
-export function stepDecay(
-  step: number,
-  { lr, every, gamma = 0.1 }: { lr: number; every: number; gamma?: number },
-): number {
-  return decayed(lr, gamma, Math.floor(step / every));
-}
-
 /** Times `gamma` at each milestone reached (PyTorch MultiStepLR). */
 export function multiStep(
   step: number,
   { lr, milestones, gamma = 0.1 }: { lr: number; milestones: readonly number[]; gamma?: number },
 ): number {
-  return decayed(lr, gamma, milestones.filter((milestone) => step >= milestone).length);
-}
-
-/** Multiplied one by one, as PyTorch does: 0.1 * 0.1 * 0.1 is not 0.1 ** 3 in the last bit. */
-function decayed(lr: number, gamma: number, times: number): number {
-  for (let i = 0; i < times; i++) lr *= gamma;
-  return lr;
+  // Multiplied one by one, as PyTorch does: 0.1 * 0.1 * 0.1 is not 0.1 ** 3 in the last bit.
+  return milestones.filter((milestone) => step >= milestone).reduce((rate) => rate * gamma, lr);
 }
 
 /** Half a cosine wave from `lr` to `minimum` over `period` steps; beyond, it swings back (PyTorch CosineAnnealingLR). */

@@ -2,20 +2,17 @@
 
 import type { Tensor } from "./tensor.js";
 
-interface Frame {
-  tensors: Set<Tensor>;
-}
-
-const frames: Frame[] = [];
+/** The open scopes' tensors, the innermost scope last. */
+const frames: Set<Tensor>[] = [];
 
 /** Called by the Tensor constructor. Outside of every scope a tensor lives until it is disposed. */
 export function register(tensor: Tensor): void {
-  frames.at(-1)?.tensors.add(tensor);
+  frames.at(-1)?.add(tensor);
 }
 
 /** Called by Tensor.dispose(). */
 export function forget(tensor: Tensor): void {
-  for (const frame of frames) frame.tensors.delete(tensor);
+  for (const frame of frames) frame.delete(tensor);
 }
 
 /**
@@ -23,29 +20,25 @@ export function forget(tensor: Tensor): void {
  * pass to the scope around. Works for async functions too, one at a time.
  */
 export function scope<T>(work: () => T): T {
-  const frame: Frame = { tensors: new Set() };
+  const frame = new Set<Tensor>();
   frames.push(frame);
-  let result: T;
+  let result: T | undefined;
   try {
     result = work();
-  } catch (error) {
-    close(frame, undefined);
-    throw error;
+    return result instanceof Promise ? (closedAfter(result, frame) as T) : result;
+  } finally {
+    if (!(result instanceof Promise)) close(frame, result);
   }
-  if (result instanceof Promise) {
-    return result.then(
-      (value) => {
-        close(frame, value);
-        return value;
-      },
-      (error) => {
-        close(frame, undefined);
-        throw error;
-      },
-    ) as T;
+}
+
+async function closedAfter<T>(work: Promise<T>, frame: Set<Tensor>): Promise<T> {
+  let result: T | undefined;
+  try {
+    result = await work;
+    return result;
+  } finally {
+    close(frame, result);
   }
-  close(frame, result);
-  return result;
 }
 
 /** Takes a tensor out of every scope: it lives until its dispose(). */
@@ -54,15 +47,14 @@ export function keep<T extends Tensor>(tensor: T): T {
   return tensor;
 }
 
-function close(frame: Frame, result: unknown): void {
-  const at = frames.lastIndexOf(frame);
-  frames.splice(at, 1);
+function close(frame: Set<Tensor>, result: unknown): void {
+  frames.splice(frames.lastIndexOf(frame), 1);
   const parent = frames.at(-1);
   const returned = new Set<Tensor>();
   collect(result, returned);
-  for (const tensor of frame.tensors) {
+  for (const tensor of frame) {
     if (!returned.has(tensor)) tensor.dispose();
-    else parent?.tensors.add(tensor);
+    else parent?.add(tensor);
   }
 }
 

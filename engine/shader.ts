@@ -2,37 +2,39 @@
 //
 //   kernel("softmax").run({ x, y }, { rows, cols }, { workgroups: rows, constants: { WORKGROUP: 64 } })
 //
-// Bindings and the fields of Params are found in the file by name (wgsl_reflect): a wrong or missing name throws with the
-// list of the right ones. A pipeline is made for each set of constants and kept; a bind group for each set of buffers.
+// Tensors and parameters are given by the names they have in the file (reflect.ts). A pipeline is made for each set of constants
+// and kept; a bind group for each set of buffers.
 
-import { ResourceType, type VariableInfo, WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
 import { type Device, device } from "./device.js";
 import { AdapterError, ShapeError, UifaceError } from "./errors.js";
 import { type ConstantValue, expand, type Origin } from "./expand.js";
 import type { Grid } from "./queue.js";
+import { checkNames, layoutEntries, type Params, type Signature, signatureOf, writeFields } from "./reflect.js";
 import { withSizes, worthSizes } from "./sized.js";
 import { shaderSource } from "./source.js";
 import { show, type Tensor } from "./tensor.js";
 
+export type { Params } from "./reflect.js";
 export type Constants = Record<string, ConstantValue>;
-export type Params = Record<string, number | readonly number[]>;
 
 export interface Launch {
   /** How many workgroups; a plain number past 65,535 is folded into the second dimension (see the kernel's `row`). */
   workgroups: number | readonly [number, number?, number?];
   constants?: Constants;
+  /** What profiles and messages call the run, where one file holds many operations. Default: the kernel's name. */
+  label?: string;
 }
 
-interface Field {
-  name: string;
-  offset: number;
-  type: string;
-  count: number;
-}
-
-interface Binding {
-  name: string;
-  writes: boolean;
+/** One run of a kernel, for those who watch. */
+export interface KernelRun {
+  kernel: string;
+  /** What the profile calls it: the operation, where a file holds several. */
+  label: string;
+  /** By the names of the bindings. */
+  tensors: Readonly<Record<string, Tensor>>;
+  /** Those among them that it writes. */
+  outputs: readonly Tensor[];
+  grid: Grid;
 }
 
 interface Pipeline {
@@ -62,12 +64,7 @@ export function perElement(n: number): Launch {
 }
 
 export class Kernel {
-  private bindings: Binding[] = [];
-  private fields: Field[] = [];
-  private paramsBytes = 0;
-  private layoutEntries: GPUBindGroupLayoutEntry[] = [];
-  private reflected = false;
-  private folds = false;
+  private reflected: Signature | undefined;
   private pipelines = new WeakMap<Device, Map<string, Pipeline>>();
 
   /** @param source   in the place of the file's text: for tests of this module */
@@ -87,23 +84,21 @@ export class Kernel {
    * @param params    one value for each field of the file's Params, by name
    * @throws          UifaceError for wrong names; AdapterError if the adapter cannot hold a binding or the grid
    */
-  run(tensors: Record<string, Tensor>, params: Params, launch: Launch): void {
+  run(
+    tensors: Record<string, Tensor>,
+    params: Params,
+    { workgroups, constants = {}, label = this.name }: Launch,
+  ): void {
     const dev = device();
-    this.reflect();
-    this.checkNames(tensors, params);
-    const grid = this.grid(launch.workgroups, dev);
+    checkNames(this.file, this.signature, tensors, params);
+    const grid = this.grid(workgroups, dev);
     if (grid[0] * grid[1] * grid[2] === 0) return;
-    const made = this.pipeline(dev, launch.constants ?? {}, this.readSizes(dev, tensors));
+    const made = this.pipeline(dev, constants, this.readSizes(dev, tensors));
     const group = this.group(dev, made, tensors);
-    const offset = this.paramsBytes ? this.writeParams(dev, params) : undefined;
-    dev.onDispatch?.(this.name, tensors, grid);
-    dev.queue.dispatch(this.name, made.pipeline, group, offset, grid);
-    for (const { name, writes } of this.bindings) {
-      const y = tensors[name]!;
-      if (!writes) continue;
-      y.madeBy ||= this.name;
-      if (y.dtype === "f32") dev.inspect?.(this.name, y.storage.block, y.offset, y.size);
-    }
+    dev.queue.dispatch(label, made.pipeline, group, this.writeParams(dev, params), grid);
+    const outputs = this.signature.bindings.filter((b) => b.writes).map((b) => tensors[b.name]!);
+    for (const y of outputs) y.madeBy ||= label;
+    dev.inspect?.({ kernel: this.name, label, tensors, outputs, grid });
   }
 
   /** The text that is compiled for a set of constants, with the origin of every line. */
@@ -114,7 +109,7 @@ export class Kernel {
 
   /** Drops what was compiled: the next run reads the text anew. */
   forget(): void {
-    this.reflected = false;
+    this.reflected = undefined;
     this.pipelines = new WeakMap();
   }
 
@@ -122,59 +117,14 @@ export class Kernel {
     return this.source ?? shaderSource(`${this.name}.wgsl`);
   }
 
-  private reflect(): void {
-    if (this.reflected) return;
-    // Without constants and broadcasts the text is short; names, types and offsets do not depend on either.
-    const { text } = expand(this.text(), { file: this.file, read: shaderSource });
-    this.folds = text.includes("@builtin(num_workgroups)");
-    const found = new WgslReflect(text);
-    const variables = [...found.storage, ...found.uniforms].filter((v) => v.group === 0);
-    this.bindings = variables.filter((v) => v.resourceType === ResourceType.Storage).map(bindingOf);
-    const uniform = variables.find((v) => v.resourceType === ResourceType.Uniform);
-    const struct = found.structs.find((s) => s.name === uniform?.type.name);
-    this.fields = (struct?.members ?? []).map(({ name, offset, type }) => fieldOf(name, offset, type.getTypeName()));
-    this.paramsBytes = struct ? Math.ceil(struct.size / 16) * 16 : 0;
-    this.layoutEntries = variables.map((v) => ({
-      binding: v.binding,
-      visibility: GPUShaderStage.COMPUTE,
-      buffer:
-        v === uniform
-          ? { type: "uniform", hasDynamicOffset: true, minBindingSize: this.paramsBytes }
-          : { type: v.access === "read" ? "read-only-storage" : "storage" },
-    }));
-    this.bindings.forEach((b, i) => {
-      this.slots.set(b.name, variables[i]!.binding);
-    });
-    this.reflected = true;
-  }
-
-  private readonly slots = new Map<string, number>();
-
-  private checkNames(tensors: Record<string, Tensor>, params: Params): void {
-    const wrong = (kind: string, given: string[], wanted: string[]) => {
-      const missing = wanted.filter((name) => !given.includes(name));
-      const unknown = given.filter((name) => !wanted.includes(name));
-      if (!missing.length && !unknown.length) return;
-      throw new UifaceError(`${this.file}: the ${kind} do not fit.
-  missing  ${missing.join(", ") || "-"}
-  unknown  ${unknown.join(", ") || "-"}
-The file has ${wanted.join(", ")}.`);
-    };
-    wrong(
-      "bindings",
-      Object.keys(tensors),
-      this.bindings.map((b) => b.name),
-    );
-    wrong(
-      "params",
-      Object.keys(params),
-      this.fields.map((f) => f.name),
-    );
+  private get signature(): Signature {
+    this.reflected ??= signatureOf(expand(this.text(), { file: this.file, read: shaderSource }).text);
+    return this.reflected;
   }
 
   private grid(workgroups: Launch["workgroups"], dev: Device): Grid {
     const most = dev.limits.maxComputeWorkgroupsPerDimension;
-    if (typeof workgroups === "number" && this.folds) {
+    if (typeof workgroups === "number" && this.signature.folds) {
       const rows = Math.max(1, Math.min(Math.ceil(workgroups / dev.foldAfter), most));
       return [Math.ceil(workgroups / rows), rows, 1];
     }
@@ -211,7 +161,7 @@ The file has ${wanted.join(", ")}.`);
       console.error(`// ---- ${this.name} ${JSON.stringify(constants)}\n${text}`);
     dev.gpu.pushErrorScope("validation");
     const module = dev.gpu.createShaderModule({ label: this.name, code: text });
-    const layout = dev.gpu.createBindGroupLayout({ label: this.name, entries: this.layoutEntries });
+    const layout = dev.gpu.createBindGroupLayout({ label: this.name, entries: layoutEntries(this.signature) });
     const pipeline = dev.gpu.createComputePipeline({
       label: this.name,
       layout: dev.gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
@@ -230,8 +180,9 @@ The file has ${wanted.join(", ")}.`);
   }
 
   private group(dev: Device, made: Pipeline, tensors: Record<string, Tensor>): GPUBindGroup {
+    const { bindings, params } = this.signature;
     let key = "";
-    for (const { name } of this.bindings) {
+    for (const { name } of bindings) {
       const x = tensors[name]!.check();
       if (x.storage.device !== dev)
         throw new UifaceError(`${this.name}: ${name} ${show(x)} belongs to a device that was closed.`);
@@ -240,18 +191,15 @@ The file has ${wanted.join(", ")}.`);
     const known = made.groups.get(key);
     if (known) return known;
     if (made.groups.size >= MAX_GROUPS) made.groups.clear();
-    const entries: GPUBindGroupEntry[] = this.bindings.map(({ name }) => ({
-      binding: this.slots.get(name)!,
+    const entries: GPUBindGroupEntry[] = bindings.map(({ name, slot }) => ({
+      binding: slot,
       resource: {
         buffer: tensors[name]!.storage.block.buffer,
         offset: tensors[name]!.offset,
         size: this.bindingSize(dev, name, tensors[name]!),
       },
     }));
-    if (this.paramsBytes) {
-      const slot = this.layoutEntries.at(-1)!.binding;
-      entries.push({ binding: slot, resource: { buffer: dev.queue.params, size: this.paramsBytes } });
-    }
+    if (params) entries.push({ binding: params.slot, resource: { buffer: dev.queue.params, size: params.bytes } });
     this.checkAliases(tensors);
     const group = dev.gpu.createBindGroup({ label: this.name, layout: made.layout, entries });
     made.groups.set(key, group);
@@ -260,7 +208,7 @@ The file has ${wanted.join(", ")}.`);
 
   /** Bytes of every binding that is only read. */
   private readSizes(dev: Device, tensors: Record<string, Tensor>): Map<string, number> {
-    const read = this.bindings.filter((b) => !b.writes);
+    const read = this.signature.bindings.filter((b) => !b.writes);
     return new Map(read.map(({ name }) => [name, this.bindingSize(dev, name, tensors[name]!)]));
   }
 
@@ -273,44 +221,27 @@ The file has ${wanted.join(", ")}.`);
   ${name}  ${show(x)}${x.madeBy && `   made by ${x.madeBy}`}
 Use a smaller batch.`);
     }
-    return size;
+    return Math.min(size + (dev.pool.guard?.bytes ?? 0), limit);
   }
 
   private checkAliases(tensors: Record<string, Tensor>): void {
-    for (const { name, writes } of this.bindings) {
+    const { bindings } = this.signature;
+    for (const { name, writes } of bindings) {
       if (!writes) continue;
-      const twin = this.bindings.find((b) => !b.writes && tensors[b.name]!.storage === tensors[name]!.storage);
+      const twin = bindings.find((b) => !b.writes && tensors[b.name]!.storage === tensors[name]!.storage);
       if (twin)
         throw new ShapeError(`${this.name}: ${name} would be written while ${twin.name} in the same memory is read.`);
     }
   }
 
-  private writeParams(dev: Device, params: Params): number {
-    const { queue } = dev;
-    const base = queue.reserve(this.paramsBytes);
-    for (const { name, offset, type, count } of this.fields) {
-      const value = params[name]!;
-      for (let i = 0; i < count; i++) {
-        const v = typeof value === "number" ? value : value[i]!;
-        const at = base + offset + 4 * i;
-        if (type === "f32") queue.arenaView.setFloat32(at, v, true);
-        else if (type === "i32") queue.arenaView.setInt32(at, v, true);
-        else queue.arenaView.setUint32(at, v, true);
-      }
-    }
-    return base;
+  /** The place of the parameters in the queue's arena; undefined for a kernel without. */
+  private writeParams({ queue }: Device, values: Params): number | undefined {
+    const { params } = this.signature;
+    if (!params) return undefined;
+    const at = queue.reserve(params.bytes);
+    writeFields(params.fields, values, queue.arenaView, at);
+    return at;
   }
-}
-
-const bindingOf = (v: VariableInfo): Binding => ({ name: v.name, writes: v.access !== "read" });
-
-/** "u32", "vec3<f32>", "vec3f": the scalar type and how many of it. */
-function fieldOf(name: string, offset: number, type: string): Field {
-  const parts = /^(?:vec([234])(?:<(\w+)>|([uif])))$|^([uif]32)$/.exec(type);
-  if (!parts)
-    throw new UifaceError(`Params.${name}: the type ${type} is not supported; use u32, i32, f32 or vectors of them.`);
-  const scalar = parts[4] ?? parts[2] ?? { u: "u32", i: "i32", f: "f32" }[parts[3]!]!;
-  return { name, offset, type: scalar, count: Number(parts[1] ?? 1) };
 }
 
 /** A compiler message at the line of the checked-in file, with the line and a caret. */

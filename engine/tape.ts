@@ -7,11 +7,14 @@
 // Invariants   - a rule returns one gradient (or null) an input, in the inputs' order and shapes
 //              - gradients are accumulated here and nowhere else; the order is fixed (newest node first): same bits each time
 //              - `saved` tensors are pinned: the rule may use them although the scope that made them has closed
+//              - a node may stand for a part of the tape that is made only when backward comes to it (recompute.ts): that part
+//                leads to the same places, so gradients arrive everywhere in the order they would have without it
 
 import { ShapeError, UifaceError } from "./errors.js";
 import { toLayout } from "./layout.js";
+import { runElements } from "./parts.js";
 import { keep, scope } from "./scope.js";
-import { kernel, perElement } from "./shader.js";
+import { kernel } from "./shader.js";
 import { emptyLike, sameShape, show, type Tensor, tensor } from "./tensor.js";
 
 /** dy to the gradients of the inputs; `needs[i]` tells whether input i wants one. */
@@ -32,6 +35,8 @@ export class Node {
     readonly targets: readonly Target[],
     private saved: readonly Tensor[],
     private rule: Rule | undefined,
+    /** Makes y again and records how: for a node that stands for a part of the tape. */
+    private again?: (() => Tensor) | undefined,
   ) {
     for (const target of targets) if (target instanceof Node) target.retain();
   }
@@ -55,6 +60,16 @@ export class Node {
     const grads = this.rule(dy, this.targets.map(Boolean));
     this.free();
     return grads;
+  }
+
+  /** The y of the part of the tape that this node stands for, recorded now; undefined for a node with a rule. */
+  unfold(): Tensor | undefined {
+    const { again } = this;
+    if (!again) return undefined;
+    this.again = undefined;
+    const y = scope(() => recording(again));
+    this.free();
+    return y;
   }
 
   private free(): void {
@@ -86,6 +101,17 @@ export function noGrad<T>(work: () => T): T {
   return result;
 }
 
+/** Runs `work` with recording on, also inside backward. */
+function recording<T>(work: () => T): T {
+  const before = paused;
+  paused = 0;
+  try {
+    return work();
+  } finally {
+    paused = before;
+  }
+}
+
 const targetOf = (x: Tensor): Target => x.node ?? (x.wantsGrad ? x : undefined);
 
 /**
@@ -100,6 +126,13 @@ export function record(y: Tensor, parts: { inputs: readonly Tensor[]; saved?: re
   const saved = parts.saved ?? [];
   for (const x of saved) x.pin();
   y.node = new Node(y.madeBy, targets, saved, rule);
+  return y;
+}
+
+/** Puts `y` on the tape as what `again` makes from `inputs`, which stay; see recompute.ts. */
+export function recordFolded(y: Tensor, inputs: readonly Tensor[], again: () => Tensor): Tensor {
+  for (const x of inputs) x.pin();
+  y.node = new Node(y.madeBy, inputs.map(targetOf), inputs, undefined, again);
   return y;
 }
 
@@ -118,24 +151,34 @@ export function backward(y: Tensor, dy?: Tensor): void {
 
   const work = () => {
     const grads = new Map<Node, Tensor>();
-    const seed = dy ?? tensor([1], y.shape);
-    if (root instanceof Node) grads.set(root, seed.alias());
-    else accumulateLeaf(root, seed);
+    deliver(root, dy ?? tensor([1], y.shape), grads);
+    goBack(root, 0, grads);
+  };
+  noGrad(() => scope(work)); // what a rule computes is not recorded in turn
+}
 
-    for (const node of newestFirst(root)) {
-      const g = grads.get(node);
-      grads.delete(node);
-      if (!g) continue;
+/** Runs the nodes that `root` leads to and that were made after `since`. */
+function goBack(root: Target, since: number, grads: Map<Node, Tensor>): void {
+  for (const node of newestFirst(root, since)) {
+    const g = grads.get(node);
+    grads.delete(node);
+    if (!g) continue;
+    const now = clock;
+    const y = node.unfold();
+    if (y) {
+      if (y.node) deliver(y.node, g, grads);
+      goBack(y.node, now, grads);
+      y.dispose();
+    } else {
       const inputs = scope(() => node.run(g));
       inputs.forEach((dx, i) => {
         const target = node.targets[i];
         if (dx && target) deliver(target, dx, grads);
       });
       for (const dx of inputs) dx?.dispose();
-      g.dispose();
     }
-  };
-  noGrad(() => scope(work)); // what a rule computes is not recorded in turn
+    g.dispose();
+  }
 }
 
 /** Adds dx to what has arrived at `target`. */
@@ -150,7 +193,7 @@ function deliver(target: Node | Tensor, dx: Tensor, grads: Map<Node, Tensor>): v
     return;
   }
   const sum = emptyLike(before);
-  kernel("add").run({ a: before, b: toLayout(dx, before.layout), y: sum }, { n: sum.size }, perElement(sum.size));
+  scope(() => runElements(kernel("add"), { a: before, b: toLayout(dx, before.layout), y: sum }));
   before.dispose();
   grads.set(target, sum);
 }
@@ -169,17 +212,18 @@ function accumulateLeaf(leaf: Tensor, dx: Tensor): void {
     queue.copy(g.storage.block.buffer, g.offset, leaf.grad.storage.block.buffer, leaf.grad.offset, 4 * leaf.size);
     leaf.gradIsStale = false;
   } else {
-    kernel("add_into").run({ x: g, y: leaf.grad }, { n: leaf.size }, perElement(leaf.size));
+    runElements(kernel("add_into"), { x: g, y: leaf.grad });
   }
+  if (g !== dx) g.dispose();
 }
 
-/** The nodes that `root` leads to, newest first: an order in which every node comes after all that use it. */
-function newestFirst(root: Target): Node[] {
+/** The nodes after `since` that `root` leads to, newest first: an order in which every node comes after all that use it. */
+function newestFirst(root: Target, since: number): Node[] {
   const seen = new Set<Node>();
   const open: Target[] = [root];
   while (open.length) {
     const target = open.pop();
-    if (!(target instanceof Node) || seen.has(target)) continue;
+    if (!(target instanceof Node) || target.order <= since || seen.has(target)) continue;
     seen.add(target);
     open.push(...target.targets);
   }

@@ -131,7 +131,8 @@ Return it from that scope's function, or wrap it in keep().`);
     this.check();
     const bytes = await this.storage.device.queue.read(this.storage.block.buffer, this.offset, 4 * this.size);
     const data = new arrayOf[this.dtype](bytes);
-    return this.layout === "plain" ? data : fromChannelsLast(data, this.shape);
+    const { channels, pixels } = planes(this.shape);
+    return this.layout === "plain" ? data : transposed(data, pixels, channels);
   }
 
   /** The one value of a tensor with one element. */
@@ -157,8 +158,9 @@ Return it from that scope's function, or wrap it in keep().`);
   write(data: Data | Float64Array | number[]): this {
     this.check();
     if (data.length !== this.size) throw new ShapeError(`write: ${data.length} values do not fill ${show(this)}.`);
-    const typed = new arrayOf[this.dtype](data);
-    const memory = this.layout === "plain" ? typed : toChannelsLast(typed, this.shape);
+    const typed = data instanceof arrayOf[this.dtype] ? data : new arrayOf[this.dtype](data);
+    const { channels, pixels } = planes(this.shape);
+    const memory = this.layout === "plain" ? typed : transposed(typed, channels, pixels);
     if (memory.length) this.storage.device.queue.write(this.storage.block.buffer, this.offset, memory);
     return this;
   }
@@ -226,28 +228,17 @@ function nestedShape(data: unknown): number[] {
   return shape;
 }
 
-/** Row-major (B, C, ...S) to memory order (B, ...S, C). */
-export function toChannelsLast<T extends Data>(data: T, shape: Shape): T {
-  const { batch, channels, pixels } = planes(shape);
-  const out = data.slice() as T;
-  for (let b = 0; b < batch; b++) {
-    const base = b * channels * pixels;
-    for (let c = 0; c < channels; c++) {
-      for (let p = 0; p < pixels; p++) out[base + p * channels + c] = data[base + c * pixels + p]!;
-    }
-  }
-  return out;
+/** Copies elements on the GPU, `count` of x's memory from `from` on to y's memory from `to` on; layouts do not matter to it. */
+export function copyElements(x: Tensor, y: Tensor, { from = 0, to = 0, count = x.size } = {}): void {
+  const [source, target] = [x.check().storage.block.buffer, y.check().storage.block.buffer];
+  x.storage.device.queue.copy(source, x.offset + 4 * from, target, y.offset + 4 * to, 4 * count);
 }
 
-/** Memory order (B, ...S, C) to row-major (B, C, ...S). */
-export function fromChannelsLast<T extends Data>(data: T, shape: Shape): T {
-  const { batch, channels, pixels } = planes(shape);
+/** Matrices (rows, cols), one after the other, to (cols, rows). */
+function transposed<T extends Data>(data: T, rows: number, cols: number): T {
   const out = data.slice() as T;
-  for (let b = 0; b < batch; b++) {
-    const base = b * channels * pixels;
-    for (let c = 0; c < channels; c++) {
-      for (let p = 0; p < pixels; p++) out[base + c * pixels + p] = data[base + p * channels + c]!;
-    }
+  for (let base = 0; base < data.length; base += rows * cols) {
+    for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) out[base + c * rows + r] = data[base + r * cols + c]!;
   }
   return out;
 }

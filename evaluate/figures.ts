@@ -1,7 +1,6 @@
 // Figures as SVG text: vega-lite draws, this file only says what.
 
-import { parse, View } from "vega";
-import { compile, type TopLevelSpec } from "vega-lite";
+import type { TopLevelSpec } from "vega-lite";
 
 export interface Point {
   x: number;
@@ -78,6 +77,7 @@ export function bars(
 }
 
 async function draw(spec: object): Promise<string> {
+  const [{ parse, View }, { compile }] = await Promise.all([import("vega"), import("vega-lite")]); // a quarter of a second
   const full = {
     $schema: "https://vega.github.io/schema/vega-lite/v6.json",
     background: "transparent",

@@ -28,10 +28,6 @@ export function grid(images: readonly Uint8Array[], size: number, columns: numbe
   return { planes, width, height };
 }
 
-/** The image `i` of a batch of (3, size, size) bytes. */
-export const nth = (batch: Uint8Array, i: number, size: number): Uint8Array =>
-  batch.subarray(i * 3 * size * size, (i + 1) * 3 * size * size);
-
 /** A map of values in [0, 1] as colours from dark violet over orange to pale yellow (monotone in lightness), scaled up `times`. */
 export function heat(values: ArrayLike<number>, side: number, times = 1): Uint8Array {
   const big = side * times;

@@ -31,6 +31,7 @@ export const unets = {
     is_attention: [false, true, true],
     n_blocks_per_resolution: 1,
     norm_groups: 8,
+    predicts: "v",
     context_input_channels: 128,
     context_channels: 64,
   },
@@ -58,5 +59,6 @@ export const vqgans = {
     z_channels: 3,
     embed_dim: 3,
     n_embed: 1024,
+    norm_groups: 8,
   },
 } satisfies Record<string, VqGanConfig>;

@@ -73,7 +73,7 @@ class IRBlock extends Module {
   constructor(
     inputs: number,
     outputs: number,
-    private readonly stride: number,
+    readonly stride: number,
   ) {
     super();
     this.res_layer = {

@@ -12,10 +12,12 @@ import { dropout } from "../engine/ops/dropout.js";
 import { selectRows } from "../engine/ops/select.js";
 import { silu } from "../engine/ops/unary.js";
 import type { Rng } from "../engine/random.js";
+import { recompute } from "../engine/recompute.js";
 import { scope } from "../engine/scope.js";
 import { type Tensor, tensor, zeros } from "../engine/tensor.js";
 import { AttentionBlock, type AttentionOptions, type AttentionResult, heatmap, type Source } from "./attention.js";
 import { TimeEmbedding } from "./time_embedding.js";
+import { noiseFromVelocity } from "./velocity.js";
 
 /** The official configuration, with its names. */
 export interface UNetConfig {
@@ -31,6 +33,8 @@ export interface UNetConfig {
   n_blocks_per_resolution: number;
   /** Of every GroupNorm; 32 unless said. A group of one channel loses the mean and the scale of it, so small nets take fewer. */
   norm_groups?: number;
+  /** What the last convolution gives: the noise unless said, or v (velocity.ts). `forward` returns the noise either way. */
+  predicts?: "noise" | "v";
   context_input_channels: number;
   context_channels: number;
   /** False (IDiff-Face): the empty context is zeros and no parameter. */
@@ -58,6 +62,8 @@ export interface UNetOptions {
   maps?: boolean;
   /** Return the summary of the cross-attention. */
   heat?: boolean;
+  /** Training: keep of every block its input alone, and run it again on the way back. */
+  recompute?: boolean;
 }
 
 export interface UNetResult {
@@ -264,7 +270,8 @@ export class UNet extends Module {
         } else h = module.conv.forward(before);
         before.dispose();
       }
-      const eps = scope(() => this.final.forward(this.norm.forward(h, { silu: true })));
+      const out = scope(() => this.final.forward(this.norm.forward(h, { silu: true })));
+      const eps = this.config.predicts === "v" ? noiseFromVelocity(out, x, steps) : out;
       const { selfMaps, crossMaps } = walk;
       return { eps, selfMaps, crossMaps, ...(options.heat && { heat: scope(() => heatmap(walk.heats)) }) };
     });
@@ -315,8 +322,11 @@ class Walk {
       maps: maps ?? false,
       heat: heat ?? false,
     };
-    const pass = { siluTau: this.siluTau, context: this.context, attention };
-    const result = scope(() => block.forward(skip ? cat([x, skip], 1) : x, pass));
+    const { siluTau, context } = this;
+    const run = () => block.forward(skip ? cat([x, skip], 1) : x, { siluTau, context, attention });
+    const inputs = [x, ...(skip ? [skip] : []), siluTau, context];
+    const folds = this.options.recompute && !maps && !heat;
+    const result: AttentionResult = folds ? { y: recompute(inputs, () => run().y) } : scope(run);
     this.selfMaps.push(result.selfMap);
     this.crossMaps.push(result.crossMap);
     if (result.heat) this.heats.push(result.heat);

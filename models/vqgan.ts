@@ -7,12 +7,13 @@
 // No tanh at the end: who shows an image clamps it to [-1, 1].
 
 import { Conv2d, Embedding, GroupNorm, Module, uniform } from "../engine/nn.js";
-import { attention, nearestCode } from "../engine/ops/attention.js";
+import { attention } from "../engine/ops/attention.js";
 import { add, mul, sub } from "../engine/ops/binary.js";
 import { embedding } from "../engine/ops/embedding.js";
 import { upsampleNearest2 } from "../engine/ops/interpolate.js";
 import { permute, reshape } from "../engine/ops/layout.js";
 import { mse } from "../engine/ops/loss.js";
+import { nearestCode } from "../engine/ops/nearest_code.js";
 import { scope } from "../engine/scope.js";
 import type { Tensor } from "../engine/tensor.js";
 
@@ -28,9 +29,11 @@ export interface VqGanConfig {
   /** Size of a code, and how many there are. */
   embed_dim: number;
   n_embed: number;
+  /** Of every GroupNorm; 32 unless said (see UNetConfig). */
+  norm_groups?: number;
 }
 
-const norm = (channels: number) => new GroupNorm(32, channels, 1e-6);
+const norm = (channels: number, groups = 32) => new GroupNorm(groups, channels, 1e-6);
 const conv3 = (inputs: number, outputs: number) => new Conv2d(inputs, outputs, 3, { padding: 1 });
 
 class ResnetBlock extends Module {
@@ -40,11 +43,11 @@ class ResnetBlock extends Module {
   readonly conv2: Conv2d;
   readonly nin_shortcut: Conv2d | undefined;
 
-  constructor(inputs: number, outputs: number) {
+  constructor(inputs: number, outputs: number, groups?: number) {
     super();
-    this.norm1 = norm(inputs);
+    this.norm1 = norm(inputs, groups);
     this.conv1 = conv3(inputs, outputs);
-    this.norm2 = norm(outputs);
+    this.norm2 = norm(outputs, groups);
     this.conv2 = conv3(outputs, outputs);
     if (inputs !== outputs) this.nin_shortcut = new Conv2d(inputs, outputs, 1);
   }
@@ -66,9 +69,12 @@ class AttnBlock extends Module {
   readonly v: Conv2d;
   readonly proj_out: Conv2d;
 
-  constructor(private readonly channels: number) {
+  constructor(
+    private readonly channels: number,
+    groups?: number,
+  ) {
     super();
-    this.norm = norm(channels);
+    this.norm = norm(channels, groups);
     this.q = new Conv2d(channels, channels, 1);
     this.k = new Conv2d(channels, channels, 1);
     this.v = new Conv2d(channels, channels, 1);
@@ -90,11 +96,11 @@ class Mid extends Module {
   readonly attn_1: AttnBlock;
   readonly block_2: ResnetBlock;
 
-  constructor(channels: number) {
+  constructor(channels: number, groups?: number) {
     super();
-    this.block_1 = new ResnetBlock(channels, channels);
-    this.attn_1 = new AttnBlock(channels);
-    this.block_2 = new ResnetBlock(channels, channels);
+    this.block_1 = new ResnetBlock(channels, channels, groups);
+    this.attn_1 = new AttnBlock(channels, groups);
+    this.block_2 = new ResnetBlock(channels, channels, groups);
   }
 
   forward(x: Tensor): Tensor {
@@ -116,13 +122,13 @@ export class Encoder extends Module {
   readonly norm_out: GroupNorm;
   readonly conv_out: Conv2d;
 
-  constructor({ ch, ch_mult, num_res_blocks, in_channels, z_channels }: VqGanConfig) {
+  constructor({ ch, ch_mult, num_res_blocks, in_channels, z_channels, norm_groups }: VqGanConfig) {
     super();
     this.conv_in = conv3(in_channels, ch);
     let width = ch;
     this.down = ch_mult.map((multiplier, i) => {
       const block = Array.from({ length: num_res_blocks }, () => {
-        const made = new ResnetBlock(width, ch * multiplier);
+        const made = new ResnetBlock(width, ch * multiplier, norm_groups);
         width = ch * multiplier;
         return made;
       });
@@ -132,8 +138,8 @@ export class Encoder extends Module {
         ? { block }
         : { block, downsample: { conv: new Conv2d(width, width, 3, { stride: 2, padding: [0, 0, 1, 1] }) } };
     });
-    this.mid = new Mid(width);
-    this.norm_out = norm(width);
+    this.mid = new Mid(width, norm_groups);
+    this.norm_out = norm(width, norm_groups);
     this.conv_out = conv3(width, z_channels);
   }
 
@@ -159,26 +165,31 @@ export class Decoder extends Module {
   readonly norm_out: GroupNorm;
   readonly conv_out: Conv2d;
 
-  constructor({ ch, ch_mult, num_res_blocks, out_ch, z_channels }: VqGanConfig) {
+  constructor({ ch, ch_mult, num_res_blocks, out_ch, z_channels, norm_groups }: VqGanConfig) {
     super();
     let width = ch * ch_mult.at(-1)!;
     this.conv_in = conv3(z_channels, width);
-    this.mid = new Mid(width);
+    this.mid = new Mid(width, norm_groups);
     const levels = [...ch_mult.entries()].reverse().map(([level, multiplier]) => {
       const block = Array.from({ length: num_res_blocks + 1 }, () => {
-        const made = new ResnetBlock(width, ch * multiplier);
+        const made = new ResnetBlock(width, ch * multiplier, norm_groups);
         width = ch * multiplier;
         return made;
       });
       return level === 0 ? { block } : { block, upsample: { conv: conv3(width, width) } };
     });
     this.up = levels.reverse();
-    this.norm_out = norm(width);
+    this.norm_out = norm(width, norm_groups);
     this.conv_out = conv3(width, out_ch);
   }
 
   /** (B, z_channels, h, w) -> (B, out_ch, h f, w f) */
   forward(z: Tensor): Tensor {
+    return scope(() => this.conv_out.forward(this.hidden(z)));
+  }
+
+  /** What conv_out makes the image of: (B, ch, h f, w f). */
+  hidden(z: Tensor): Tensor {
     return scope(() => {
       let h = this.conv_in.forward(z);
       h = replaced(h, this.mid.forward(h));
@@ -190,7 +201,7 @@ export class Decoder extends Module {
             scope(() => upsample.conv.forward(upsampleNearest2(h))),
           );
       }
-      return this.conv_out.forward(this.norm_out.forward(h, { silu: true }));
+      return this.norm_out.forward(h, { silu: true });
     });
   }
 }

@@ -40,7 +40,10 @@ export function sampleCommand(): Command {
     .option("--identities <n>", "how many people", whole(1), 8)
     .option("--images <n>", "images of each", whole(1), 8)
     .option("--contexts <file.npy>", "identity embeddings (N, D) to use instead of new ones")
-    .option("--weights <folder>", "folder with vqgan, recogniser and diffusion .safetensors; default: the shipped ones")
+    .option(
+      "--weights <folder>",
+      "folder with vqgan, recogniser and diffusion, .safetensors, .ckpt, .pth, .pt or .npz; default: the shipped ones",
+    )
     .option("--out <folder>", "where the images go", "runs/sample")
     .option("--seed <n>", "of contexts and noise", whole(), 0)
     .option("--batch <n>", "images sampled at once", whole(1), 16)
@@ -60,7 +63,7 @@ export function sampleCommand(): Command {
 async function sample(o: SampleOptions): Promise<void> {
   makeFolder(o.out); // before the work whose result it takes
   const device = await openDevice();
-  const nets = openNets(o.weights);
+  const nets = await openNets(o.weights);
   const { context_input_channels: dim } = nets.unet.config;
   const contexts = o.contexts ? readContexts(o.contexts, o.identities, dim) : await inventContexts(nets, o);
   const { set } = await generate(nets, contexts, {

@@ -3,15 +3,16 @@
 
 import type { PixelSet } from "../data/pixels.js";
 import { toBytes } from "../data/pixels.js";
+import { joinRows, rowOf } from "../data/rows.js";
 import { UsageError } from "../engine/errors.js";
 import { scope } from "../engine/scope.js";
 import { noGrad } from "../engine/tape.js";
 import { tensor } from "../engine/tensor.js";
 import { embed } from "../evaluate/embed.js";
-import { ddim } from "./ddim.js";
+import { linear } from "../models/schedule.js";
+import { ddim, ddimJumps } from "./ddim.js";
 import { type Contexts, decoded, noiseOf } from "./generate.js";
 import type { Nets } from "./nets.js";
-import { ddimJumps, linear } from "./schedule.js";
 
 export interface ContextOptions {
   identities: number;
@@ -38,8 +39,7 @@ export async function newContexts(
   const kept: { row: Float64Array; image: Uint8Array }[] = [];
   let tried = 0;
   for (; kept.length < identities && tried < PATIENCE * identities; tried += batch) {
-    const noise = new Float32Array(batch * size);
-    for (let b = 0; b < batch; b++) noise.set(noiseOf(seed, -1, tried + b, size), b * size);
+    const noise = joinRows(Array.from({ length: batch }, (_, b) => noiseOf(seed, -1, tried + b, size)));
     const pixels = await scope(() =>
       noGrad(async () => {
         const z = ddim((x, t) => unet.forward(x, t, null), tensor(noise, [batch, ...latent]), jumps);
@@ -54,9 +54,9 @@ export async function newContexts(
       names: ["candidates"],
     });
     for (let b = 0; b < batch && kept.length < identities; b++) {
-      const row = rows.subarray(b * dim, (b + 1) * dim);
+      const row = rowOf(rows, b, dim);
       if (kept.every((k) => cosine(k.row, row) < maxCosine))
-        kept.push({ row, image: pixels.subarray(b * 3 * side * side, (b + 1) * 3 * side * side) });
+        kept.push({ row, image: rowOf(pixels, b, 3 * side * side) });
     }
     onProgress?.(kept.length, identities, tried + batch);
   }
@@ -65,18 +65,12 @@ export async function newContexts(
       `Only ${kept.length} of ${identities} new identities differ by a cosine below ${maxCosine}; ${tried} were tried. Raise --max-cosine.`,
     );
   }
-  const dim = kept[0]!.row.length;
-  const bytes = kept[0]!.image.length;
-  const rows = new Float32Array(identities * dim);
-  const pixels = new Uint8Array(identities * bytes);
-  kept.forEach(({ row, image }, i) => {
-    rows.set(row, i * dim);
-    pixels.set(image, i * bytes);
-  });
+  const rows = Float32Array.from(joinRows(kept.map((k) => k.row)));
+  const pixels = joinRows(kept.map((k) => k.image));
   const names = kept.map((_, i) => String(i));
   return {
-    contexts: { rows, dim },
-    images: { pixels, size: Math.sqrt(bytes / 3), labels: Uint32Array.from(kept.keys()), names },
+    contexts: { rows, dim: rows.length / identities },
+    images: { pixels, size: Math.sqrt(pixels.length / identities / 3), labels: Uint32Array.from(kept.keys()), names },
   };
 }
 

@@ -3,7 +3,7 @@
 import { add, mul, sub } from "../engine/ops/binary.js";
 import { scope } from "../engine/scope.js";
 import type { Tensor } from "../engine/tensor.js";
-import type { Schedule } from "./schedule.js";
+import type { Schedule } from "../models/schedule.js";
 
 export interface DdpmOptions {
   /** The noise added at step t: (B, 3, h, w), like x. */

@@ -1,13 +1,16 @@
 // From contexts to images: noise keyed by (seed, identity, k), the two-stage sampler, the decoder.
 
 import { type PixelSet, toBytes } from "../data/pixels.js";
+import { joinRows, takeRows } from "../data/rows.js";
+import { slice } from "../engine/ops/cat.js";
 import { random } from "../engine/random.js";
 import { scope } from "../engine/scope.js";
 import { noGrad } from "../engine/tape.js";
 import { type Tensor, tensor } from "../engine/tensor.js";
+import { linear } from "../models/schedule.js";
 import type { VqGan } from "../models/vqgan.js";
+import { ddimJumps } from "./ddim.js";
 import type { Nets } from "./nets.js";
-import { ddimJumps, linear } from "./schedule.js";
 import { type TwoStageOptions, type TwoStageStep, twoStage } from "./two-stage.js";
 
 export interface Contexts {
@@ -58,15 +61,10 @@ export async function generate(
   for (let at = 0; at < total; at += batch) {
     const images = Array.from({ length: Math.min(batch, total - at) }, (_, i) => at + i);
     await scope(async () => {
-      const noise = new Float32Array(images.length * latentSize);
-      const context = new Float32Array(images.length * contexts.dim);
-      images.forEach((image, b) => {
-        const identity = Math.floor(image / perIdentity);
-        noise.set(noiseOf(seed, identity, image % perIdentity, latentSize), b * latentSize);
-        context.set(contexts.rows.subarray(identity * contexts.dim, (identity + 1) * contexts.dim), b * contexts.dim);
-      });
-      const x = tensor(noise, [images.length, ...latent]);
-      const c = tensor(context, [images.length, contexts.dim]);
+      const whose = images.map((image) => Math.floor(image / perIdentity));
+      const noise = images.map((image, b) => noiseOf(seed, whose[b]!, image % perIdentity, latentSize));
+      const x = tensor(joinRows(noise), [images.length, ...latent]);
+      const c = tensor(takeRows(contexts.rows, whose, contexts.dim), [images.length, contexts.dim]);
       const result = await twoStage(unet, x, c, jumps, {
         ...twoStageOptions,
         ...(onStep && { onStep: (step) => onStep(step, images) }),
@@ -85,6 +83,20 @@ export async function generate(
   return { set: { pixels, size, labels, names }, conditionedFrom, unetRows };
 }
 
+/** Images that are decoded at once: the paper's autoencoder takes 80 MiB for each, the largest layer 16. */
+const DECODED = 8;
+
 /** Latents to the values of images, (B, 3, H, W) row-major; not clamped. */
-export const decoded = async (vqgan: VqGan, z: Tensor): Promise<Float32Array> =>
-  scope(() => noGrad(async () => (await vqgan.decode(z).read()) as Float32Array));
+export async function decoded(vqgan: VqGan, z: Tensor): Promise<Float32Array> {
+  const B = z.dim(0);
+  let images = new Float32Array(0);
+  for (let at = 0; at < B; at += DECODED) {
+    const count = Math.min(DECODED, B - at);
+    const decode = async () => vqgan.decode(slice(z, 0, at, at + count)).read();
+    const part = (await scope(() => noGrad(decode))) as Float32Array;
+    const size = part.length / count;
+    if (!at) images = new Float32Array(B * size);
+    images.set(part, at * size);
+  }
+  return images;
+}

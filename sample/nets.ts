@@ -1,13 +1,14 @@
 // The nets of a generation: autoencoder, recogniser, diffusion model, by default the shipped small ones.
 
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { FileError } from "../engine/errors.js";
-import { openSafetensors } from "../engine/io/safetensors.js";
 import type { Module } from "../engine/nn.js";
 import { unets, vqgans } from "../models/configs.js";
 import { type Backbone, backbones } from "../models/iresnet.js";
+import { loadCheckpoint, openCheckpoint } from "../models/load.js";
+import { recognise } from "../models/recognise-file.js";
 import { UNet } from "../models/unet.js";
 import { VqGan } from "../models/vqgan.js";
 
@@ -22,13 +23,21 @@ export interface Nets {
 /** The weights that come with the package. */
 export const shippedWeights = (): string => fileURLToPath(new URL("../weights", import.meta.url));
 
-/** Opens <folder>/{vqgan,recogniser,diffusion}.safetensors; each file names its configuration in its metadata. */
-export function openNets(folder = shippedWeights()): Nets {
-  const vqgan = open(folder, "vqgan", vqgans, (config) => new VqGan(config));
-  const recogniser = open(folder, "recogniser", backbones, (make) => make());
-  const unet = open(folder, "diffusion", unets, (config) => new UNet(config));
-  const size = Number(vqgan.metadata.get("size") ?? 128); // of the images it was trained on
-  const side = size / 2 ** (vqgan.net.config.ch_mult.length - 1);
+/** What the files are called, but for the ending: by us, or by those who published them. */
+const stems = {
+  vqgan: /^(vqgan|first_stage_encoder_state_dict)$/,
+  recogniser: /^(recogniser|Backbone_Epoch_\d+_checkpoint|Elastic_R100_\d+backbone)$/,
+  diffusion: /^(diffusion|ema_averaged_model_\d+)$/,
+};
+const endings = /\.(safetensors|ckpt|pth|pt|npz)$/;
+
+/** Opens the three nets of a folder. Which configuration each is of, its metadata or its shapes say. */
+export async function openNets(folder = shippedWeights()): Promise<Nets> {
+  const vqgan = await open(folder, "vqgan", vqgans, (config) => new VqGan(config));
+  const recogniser = await open(folder, "recogniser", backbones, (make) => make());
+  const unet = await open(folder, "diffusion", unets, (config) => new UNet(config));
+  const size = vqgan.metadata.get("size") ?? (vqgan.name === "tiny" ? 64 : 128); // of the images it was trained on
+  const side = Number(size) / 2 ** (vqgan.net.config.ch_mult.length - 1);
   return {
     vqgan: vqgan.net,
     recogniser: recogniser.net,
@@ -39,25 +48,41 @@ export function openNets(folder = shippedWeights()): Nets {
 
 interface Opened<M> {
   net: M;
+  name: string;
   metadata: ReadonlyMap<string, string>;
 }
 
-function open<C, M extends Module>(
+async function open<C, M extends Module>(
   folder: string,
-  file: string,
+  kind: keyof typeof stems,
   known: Record<string, C>,
   make: (config: C) => M,
-): Opened<M> {
-  const path = join(folder, `${file}.safetensors`);
-  if (!existsSync(path))
+): Promise<Opened<M>> {
+  const path = fileOf(folder, kind);
+  const files = await openCheckpoint(path);
+  const seen = recognise(files[0]!);
+  const name = files[0]!.metadata.get("net") ?? (seen.kind === kind ? seen.net : undefined);
+  if (name === undefined) {
     throw new FileError(
-      `${path} is missing.\nTrain it with \`uiface train ${file}\`, or name another folder with --weights.`,
+      `${path} should hold the net "${kind}", but it looks like ${seen.what}.\n\`uiface inspect ${path}\` says more.`,
     );
-  const weights = openSafetensors(path);
-  const name = weights.metadata.get("net") ?? "tiny";
+  }
   const config = known[name];
   if (!config) throw new FileError(`${path} is for the net "${name}"; known are ${Object.keys(known).join(", ")}.`);
   const net = make(config);
-  net.load(weights);
-  return { net, metadata: weights.metadata };
+  const metadata = await loadCheckpoint(net, files);
+  return { net, name, metadata };
+}
+
+function fileOf(folder: string, kind: keyof typeof stems): string {
+  const isIt = (name: string) => endings.test(name) && stems[kind].test(name.replace(endings, ""));
+  const found = existsSync(folder) ? readdirSync(folder).filter(isIt) : [];
+  if (found.length === 1) return join(folder, found[0]!);
+  if (found.length > 1)
+    throw new FileError(
+      `${folder} holds ${found.length} nets for "${kind}": ${found.join(", ")}.\nLeave one of them there.`,
+    );
+  throw new FileError(
+    `${join(folder, kind)}.safetensors is missing.\nTrain it with \`uiface train ${kind}\`, or name another folder with --weights.`,
+  );
 }

@@ -20,8 +20,7 @@ import { scope } from "../engine/scope.js";
 import { noGrad } from "../engine/tape.js";
 import type { Tensor } from "../engine/tensor.js";
 import type { UNet } from "../models/unet.js";
-import { ddimStep } from "./ddim.js";
-import type { Jump } from "./schedule.js";
+import { ddimStep, type Jump } from "./ddim.js";
 
 export interface TwoStageOptions {
   /** A row switches when its d_t is below; 0 never. The official configuration calls it MSE_th. */

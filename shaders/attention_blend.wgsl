@@ -4,7 +4,7 @@
 // One thread     owns one row: the rows are short (32 keys in the net), and 1/n or 1/(n - 1) cancels.
 // Traffic        x and s three times, x once out; nothing for items that are their own source.
 // Numerics       the mean first, then squares of differences from it.
-// Gradient       none: sampling only        Host  engine/ops/attention.ts        Twin  test/reference/attention.ts
+// Gradient       none: sampling only        Host  engine/ops/attention_strip.ts        Twin  test/reference/attention.ts
 //
 // @import common/row.wgsl
 

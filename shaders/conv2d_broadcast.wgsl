@@ -9,9 +9,9 @@
 //
 // Shapes             x: (B, Hx, Wx, K)   y: (B, Hy, Wy, M)   bias: (M)     K, M multiples of 4
 //                    Hy, Wy are the caller's, right and bottom padding follow: padding may be asymmetric.
-// One workgroup      is one subgroup of SG lanes and owns RM channels of M by 4 * SG output pixels.
-// One thread         owns 4 pixels: it loads their channels, and one row (or vec4f) of w for all by broadcast.
-// Traffic            x taps * M / RM times, w N / (4 SG) times, y once.
+// One workgroup      is one subgroup of SG lanes and owns RM channels of M by 4 * CN * SG output pixels.
+// One thread         owns 4 * CN pixels: it loads their channels, and one row (or vec4f) of w for all by broadcast.
+// Traffic            x taps * M / RM times, w N / (4 CN SG) times, y once.
 // Numerics           f32, taps outside, channels inside, in order. Pixels in the padding load pixel 0 and count as 0.
 // Gradient           dx: itself, TRANSPOSED. dw: conv2d_backward_weight_broadcast.wgsl
 // Host               engine/ops/gemm_plan.ts
@@ -20,6 +20,7 @@ enable subgroups;
 
 const SG: u32 = 4u;              // lanes of a subgroup
 const RM: u32 = 16u;             // channels of M a workgroup, a multiple of 4
+const CN: u32 = 1u;              // four pixels a thread, so many times
 const KU: u32 = 2u;              // channels of K a turn
 const TRANSPOSED: bool = false;
 const BIAS: bool = false;
@@ -44,47 +45,59 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(4) var<uniform>             params: Params;
 
-// A whole vec4f where w is read four wide; the other branch never calls it.
+// A whole vec4f, whatever the width.
 fn wide(v: W_VEC) -> vec4f { return vec4f(v[0], v[1], v[2u % W_WIDTH], v[3u % W_WIDTH]); }
+
+// The output pixels of one z: `size` of them, from `remainder` on in steps of the stride where TRANSPOSED, and their taps.
+struct Part { size: vec2u, remainder: vec2u, first_tap: vec2u, tap_step: vec2u }
+
+fn part_of(z: u32) -> Part {
+  if (!TRANSPOSED) { return Part(params.y_size, vec2u(), vec2u(), vec2u(1u)); }
+  let r = vec2u(z / params.stride.y, z % params.stride.y);
+  let size = (params.y_size + params.stride - 1u - r) / params.stride;
+  return Part(size, r, (r + params.pad) % params.stride, params.stride);
+}
+
+// Four output pixels, and where their first tap falls in x.
+struct Pixels { image: vec4u, row: vec4i, col: vec4i }
+
+fn pixels_of(n: vec4u, part: Part) -> Pixels {
+  let image = n / (part.size.x * part.size.y);
+  let row = n / part.size.y % part.size.x;
+  let col = n % part.size.y;
+  if (TRANSPOSED) {
+    let first = (part.remainder + params.pad) / params.stride;
+    return Pixels(image, vec4i(row + first.x), vec4i(col + first.y));
+  }
+  let pad = vec2i(params.pad);
+  return Pixels(image, vec4i(row * params.stride.x) - pad.x, vec4i(col * params.stride.y) - pad.y);
+}
+
+// Where output pixel n of a part lies in y.
+fn place_of(n: u32, part: Part) -> u32 {
+  if (!TRANSPOSED) { return n; }
+  let at = vec2u(n / part.size.y % part.size.x, n % part.size.y) * params.stride + part.remainder;
+  return (n / (part.size.x * part.size.y) * params.y_size.x + at.x) * params.y_size.y + at.y;
+}
 
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u,
         @builtin(local_invocation_index) lane: u32) {
-  // The output pixels of this z, (height, width) `size`, the taps that they meet, and where in x the first tap falls.
-  var size = params.y_size;
-  var remainder = vec2u();
-  var first_tap = vec2u();
-  var tap_step = vec2u(1u);
-  if (TRANSPOSED) {
-    remainder = vec2u(group.z / params.stride.y, group.z % params.stride.y);
-    size = (params.y_size + params.stride - 1u - remainder) / params.stride;
-    first_tap = (remainder + params.pad) % params.stride;
-    tap_step = params.stride;
-  }
-  let N = params.B * size.x * size.y;
-
+  let part = part_of(group.z);
+  let N = params.B * part.size.x * part.size.y;
   let tile = group.y * grid.x + group.x;
   let m_tiles = (params.M + RM - 1u) / RM;
   let m0 = tile % m_tiles * RM;
-  let n_tile = tile / m_tiles * (4u * SG);
+  let n_tile = tile / m_tiles * (4u * CN * SG);
   if (n_tile >= N) { return; }
-  let n0 = n_tile + lane * 4u;
+  let n0 = n_tile + lane * (4u * CN);
 
-  // Four pixels a lane, past the edge the last one again; `row`, `col`: where tap (0, 0), or the first one, falls.
-  let n = min(vec4u(n0) + vec4u(0u, 1u, 2u, 3u), vec4u(N - 1u));
-  let image = n / (size.x * size.y);
-  let out_row = n / size.y % size.x;
-  let out_col = n % size.y;
-  var row = vec4i(out_row * params.stride.x) - i32(params.pad.x);
-  var col = vec4i(out_col * params.stride.y) - i32(params.pad.y);
-  if (TRANSPOSED) {
-    row = vec4i(out_row + (remainder.x + params.pad.x) / params.stride.x);
-    col = vec4i(out_col + (remainder.y + params.pad.y) / params.stride.y);
+  // @registers
+  var pixels: array<Pixels, CN>;                 // past the edge the last one again
+  // @unroll
+  for (var j = 0u; j < CN; j++) {
+    pixels[j] = pixels_of(min(vec4u(n0 + 4u * j) + vec4u(0u, 1u, 2u, 3u), vec4u(N - 1u)), part);
   }
-
-  let first_col = col;
-  let x_rows = vec4i(i32(params.x_size.x));
-  let x_cols = vec4i(i32(params.x_size.y));
 
   let taps = params.kernel.x * params.kernel.y;
   // @registers
@@ -99,87 +112,84 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     // @unroll
     for (var i = 0u; i < ROWS; i++) { lane_w[i] = min(m0 + SG * i + lane, params.M - 1u) * taps * params.K / KU; }
   }
+  let tap_w = select(params.K / KU, params.M / 4u, TRANSPOSED);          // from tap to tap,
+  let turn_w = select(1u, KU * taps * (params.M / 4u), TRANSPOSED);      // and from turn to turn
+  let step = select(1, -1, TRANSPOSED);          // in x, from tap to tap
 
   // @registers
-  var c: array<vec4f, RM>;                       // c[i]: channel m0 + i of the four pixels
-  for (var tap_row = first_tap.x; tap_row < params.kernel.x; tap_row += tap_step.x) {
-    for (var tap_col = first_tap.y; tap_col < params.kernel.y; tap_col += tap_step.y) {
-      let ok = (row >= vec4i()) & (row < x_rows) & (col >= vec4i()) & (col < x_cols);
-      let pixel = (image * params.x_size.x + vec4u(row)) * params.x_size.y + vec4u(col);
-      var at_x = select(vec4u(), pixel, ok) * (params.K / KU);
-      let tap = tap_row * params.kernel.y + tap_col;
+  var c: array<vec4f, RM * CN>;                  // c[i * CN + j]: channel m0 + i of pixels[j]
+  var down = 0;
+  for (var tap_row = part.first_tap.x; tap_row < params.kernel.x; tap_row += part.tap_step.x) {
+    var right = 0;
+    for (var tap_col = part.first_tap.y; tap_col < params.kernel.y; tap_col += part.tap_step.y) {
       // @registers
-      var at_w: array<u32, ROWS + LOADS>;
-      if (TRANSPOSED) {
-        // @unroll
-        for (var i = 0u; i < LOADS; i++) { at_w[i] = lane_w[i] + tap * (params.M / 4u); }
-      } else {
-        // @unroll
-        for (var i = 0u; i < ROWS; i++) { at_w[i] = lane_w[i] + tap * (params.K / KU); }
+      var at_x: array<vec4u, CN>;
+      // @registers
+      var ok: array<vec4<bool>, CN>;
+      // @unroll
+      for (var j = 0u; j < CN; j++) {
+        let row = vec4u(pixels[j].row + down);   // those before 0 become huge
+        let col = vec4u(pixels[j].col + right);
+        ok[j] = (row < vec4u(params.x_size.x)) & (col < vec4u(params.x_size.y));
+        let place = (pixels[j].image * params.x_size.x + row) * params.x_size.y + col;
+        at_x[j] = select(vec4u(), place, ok[j]) * (params.K / KU);
       }
-
-      for (var k = 0u; k < params.K; k += KU) {
-        let v0 = select(X_VEC(), x[at_x[0]], ok[0]);
-        let v1 = select(X_VEC(), x[at_x[1]], ok[1]);
-        let v2 = select(X_VEC(), x[at_x[2]], ok[2]);
-        let v3 = select(X_VEC(), x[at_x[3]], ok[3]);
-        at_x += vec4u(1u);
+      var at_w = (tap_row * params.kernel.y + tap_col) * tap_w;
+      for (var turn = 0u; turn < params.K / KU; turn++) {
         // @registers
-        var b: array<vec4f, KU>;                 // b[t]: channel k + t of the four pixels
+        var b: array<vec4f, CN * KU>;            // b[j * KU + t]: channel turn KU + t of pixels[j]
         // @unroll
-        for (var t = 0u; t < KU; t++) { b[t] = vec4f(v0[t], v1[t], v2[t], v3[t]); }
-
+        for (var j = 0u; j < CN; j++) {
+          let v0 = select(X_VEC(), x[at_x[j][0] + turn], ok[j][0]);
+          let v1 = select(X_VEC(), x[at_x[j][1] + turn], ok[j][1]);
+          let v2 = select(X_VEC(), x[at_x[j][2] + turn], ok[j][2]);
+          let v3 = select(X_VEC(), x[at_x[j][3] + turn], ok[j][3]);
+          // @unroll
+          for (var t = 0u; t < KU; t++) { b[j * KU + t] = vec4f(v0[t], v1[t], v2[t], v3[t]); }
+        }
+        // @registers
+        var loaded: array<vec4f, ROWS + LOADS>;
         if (TRANSPOSED) {
-          // @registers
-          var loaded: array<vec4f, LOADS>;
           // @unroll
-          for (var i = 0u; i < LOADS; i++) { loaded[i] = wide(w[at_w[i]]); at_w[i] += KU * taps * (params.M / 4u); }
-          // @unroll
-          for (var g = 0u; g < MV; g++) {
-            // @registers
-            var a: array<vec4f, KU>;             // a[t]: channels m0 + 4g .. of M, k + t
-            // @unroll
-            for (var t = 0u; t < KU; t++) { a[t] = subgroupShuffle(loaded[(t * MV + g) / SG], (t * MV + g) % SG); }
-            // @unroll
-            for (var e = 0u; e < 4u; e++) {
-              // @unroll
-              for (var t = 0u; t < KU; t++) { c[4u * g + e] = fma(vec4f(a[t][e]), b[t], c[4u * g + e]); }
-            }
-          }
+          for (var i = 0u; i < LOADS; i++) { loaded[i] = wide(w[lane_w[i] + at_w]); }
         } else {
-          // @registers
-          var loaded: array<W_VEC, ROWS>;
           // @unroll
-          for (var i = 0u; i < ROWS; i++) { loaded[i] = w[at_w[i]]; at_w[i] += 1u; }
+          for (var i = 0u; i < ROWS; i++) { loaded[i] = wide(w[lane_w[i] + at_w]); }
+        }
+        at_w += turn_w;
+        // @unroll
+        for (var i = 0u; i < RM; i++) {
           // @unroll
-          for (var i = 0u; i < RM; i++) {
-            let a = subgroupShuffle(loaded[i / SG], i % SG);
+          for (var t = 0u; t < KU; t++) {
+            var a = 0.0;                         // w of channel m0 + i
+            if (TRANSPOSED) {
+              a = subgroupShuffle(loaded[(t * MV + i / 4u) / SG][i % 4u], (t * MV + i / 4u) % SG);
+            } else {
+              a = subgroupShuffle(loaded[i / SG][t], i % SG);
+            }
             // @unroll
-            for (var t = 0u; t < KU; t++) { c[i] = fma(vec4f(a[t]), b[t], c[i]); }
+            for (var j = 0u; j < CN; j++) { c[i * CN + j] = fma(vec4f(a), b[j * KU + t], c[i * CN + j]); }
           }
         }
       }
-      col += select(1, -1, TRANSPOSED);
+      right += step;
     }
-    row += select(1, -1, TRANSPOSED);
-    col = first_col;
+    down += step;
   }
 
   // @unroll
-  for (var e = 0u; e < 4u; e++) {
+  for (var e = 0u; e < 4u * CN; e++) {
     if (n0 + e < N) {
-      var pixel = n0 + e;
-      if (TRANSPOSED) {
-        let at = vec2u(out_row[e], out_col[e]) * params.stride + remainder;
-        pixel = (image[e] * params.y_size.x + at.x) * params.y_size.y + at.y;
-      }
+      let place = place_of(n0 + e, part);
       // @unroll
       for (var g = 0u; g < MV; g++) {
         let m = m0 + 4u * g;
         if (m < params.M) {
-          var value = vec4f(c[4u * g][e], c[4u * g + 1u][e], c[4u * g + 2u][e], c[4u * g + 3u][e]);
+          let low = vec2f(c[4u * g * CN + e / 4u][e % 4u], c[(4u * g + 1u) * CN + e / 4u][e % 4u]);
+          let high = vec2f(c[(4u * g + 2u) * CN + e / 4u][e % 4u], c[(4u * g + 3u) * CN + e / 4u][e % 4u]);
+          var value = vec4f(low, high);
           if (BIAS) { value += bias[m / 4u]; }
-          y[(pixel * params.M + m) / 4u] = value;
+          y[(place * params.M + m) / 4u] = value;
         }
       }
     }

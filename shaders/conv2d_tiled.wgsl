@@ -33,6 +33,7 @@ const TRANSPOSED: bool = false;
 const BIAS: bool = false;
 
 // @import common/tile.wgsl
+// @import common/conv_depth.wgsl
 
 struct Params {
   x_size: vec2u, y_size: vec2u,  // height, width
@@ -46,35 +47,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read>       bias: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(4) var<uniform>             params: Params;
-
-// The window of one z: `taps` of the kernel, `first`, first + step, ...; TRANSPOSED walks backwards through x.
-struct Window { first: vec2u, step: vec2u, taps: vec2u }
-
-fn window(remainder: vec2u) -> Window {
-  if (!TRANSPOSED) { return Window(vec2u(), vec2u(1u), params.kernel); }
-  let first = (remainder + params.pad) % params.stride;
-  let taps = (max(params.kernel, first) - first + params.stride - 1u) / params.stride;
-  return Window(first, params.stride, select(taps, vec2u(0u, 1u), any(taps == vec2u())));
-}
-
-// A place in the depth: number (row, column) of a tap in the window, and a channel of K.
-struct Depth { tap: vec2u, k: u32 }
-
-fn depth_at(index: u32, taps: vec2u) -> Depth {
-  let tap = index / params.K;
-  return Depth(vec2u(tap / taps.y, tap % taps.y), index % params.K);
-}
-
-fn deeper(at: Depth, by: u32, taps: vec2u) -> Depth {
-  var d = at;
-  d.k += by;
-  while (d.k >= params.K) {                      // at most once if K >= TK
-    d.k -= params.K;
-    d.tap.y += 1u;
-    if (d.tap.y == taps.y) { d.tap = vec2u(d.tap.x + 1u, 0u); }
-  }
-  return d;
-}
 
 // Four pixels of the output: the number of their image, and where in x the window's first tap falls.
 struct Pixels { image: vec4u, row: vec4i, col: vec4i }

@@ -8,7 +8,9 @@
 // Gradient       cross_entropy_backward.wgsl   Host  engine/ops/cross_entropy.ts   Twin  test/reference/cross_entropy.ts
 //
 // @import common/reduce.wgsl
+// @import common/exp_row.wgsl
 
+alias T = f32;
 const WORKGROUP: u32 = 256u;     // threads a row; the host narrows it for short rows
 
 struct Params { rows: u32, cols: u32, smoothing: f32 }
@@ -33,7 +35,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
 
   var s = 0.0;
   var below = 0.0;                               // sum of x - m
-  for (var i = first + lane; i < end; i += WORKGROUP) { s += exp(x[i] - m); below += x[i] - m; }
+  for (var i = first + lane; i < end; i += WORKGROUP) { s += exp_row(x[i] - m); below += x[i] - m; }
   s = workgroup_sum(s, lane);
   below = workgroup_sum(below, lane);
 

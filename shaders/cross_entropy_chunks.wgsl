@@ -4,6 +4,10 @@
 // One thread     one chunk of one row: for software adapters, where a thread a row would leave cores idle.
 // Traffic        x twice, partial once.
 // Next           cross_entropy_rows.wgsl        Host  engine/ops/cross_entropy.ts
+//
+// @import common/exp_row.wgsl
+
+alias T = f32;
 
 struct Params { rows: u32, cols: u32, chunks: u32, run: u32 }
 
@@ -25,6 +29,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   for (var i = first; i < end; i++) { m = max(m, x[i]); }
   var s = 0.0;
   var below = 0.0;
-  for (var i = first; i < end; i++) { s += exp(x[i] - m); below += x[i] - m; }
+  for (var i = first; i < end; i++) { s += exp_row(x[i] - m); below += x[i] - m; }
   partial[at] = vec4f(m, s, below, 0.0);
 }

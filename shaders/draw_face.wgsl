@@ -6,8 +6,7 @@
 // One thread     draws one pixel of one face from SAMPLES x SAMPLES rays.
 // Traffic        592 bytes read and 12 written a pixel; all the rest is arithmetic.
 // Numerics       the builtins' sin, cos, atan2 and exp: the same picture on the same adapter, nearly the same on
-//                another. A step is 0.8 of the distance: the field is steeper than 1 in places. No smoothstep: it
-//                need not work with its edges swapped, so ramp() of sdf.wgsl.
+//                another. No smoothstep: it need not work with its edges swapped, so ramp() of sdf.wgsl.
 // Gradient       none            Host  data/faces.ts            Twin  none: the test holds its statistics
 //
 // @import common/sdf.wgsl
@@ -17,14 +16,12 @@
 // @import common/face_hair.wgsl
 // @import common/face_skin.wgsl
 // @import common/face_shade.wgsl
+// @import common/face_march.wgsl
+// @import common/face_light.wgsl
 
 const WORKGROUP: u32 = 64u;
 const SAMPLES: u32 = 2u;         // rays along each side of a pixel
-const STEPS: u32 = 40u;          // of the ray march: most rays need 15, those along an edge more
-const SHADOW_STEPS: u32 = 7u;
 const HALF_HEIGHT: f32 = 1.12;   // of the picture at the head's middle, decimetres
-const PIVOT = vec3f(0.0, -0.20, 0.30);   // the head turns about this point, which lies in the picture's middle
-const REACH: f32 = 2.3;          // radius about the pivot that holds everything drawn
 
 struct Params { first: u32, count: u32, size: u32 }     // which faces; S
 
@@ -56,106 +53,6 @@ fn scene(p: vec3f) -> vec2f {
 
 fn nearer(hit: vec2f, d: f32, what: f32) -> vec2f { return select(hit, vec2f(d, what), d < hit.x); }
 
-/** Length along the ray to the first surface, and which; x = -1 when it meets none. */
-fn march(origin: vec3f, dir: vec3f) -> vec2f {
-  let b = dot(origin - PIVOT, dir);
-  let inside = b * b - dot(origin - PIVOT, origin - PIVOT) + REACH * REACH;
-  if (inside <= 0.0) { return vec2f(-1.0, 0.0); }
-  var t = -b - sqrt(inside);
-  let end = -b + sqrt(inside);
-  var hit = vec2f(1e3, 0.0);
-  for (var i = 0u; i < STEPS && t < end && hit.x > 0.004; i++) {
-    t += 0.8 * select(hit.x, 0.0, i == 0u);
-    hit = scene(origin + dir * t);
-  }
-  return select(vec2f(-1.0, 0.0), vec2f(t, hit.y), hit.x < 0.05 && t < end);     // out of steps: near is a hit
-}
-
-/** Gradient of the field by four taps at the corners of a tetrahedron. */
-fn normal_at(p: vec3f) -> vec3f {
-  var n = vec3f(0.0);
-  for (var i = 0u; i < 4u; i++) {
-    let e = 2.0 * vec3f(vec3u((i + 3u) >> 1u, i >> 1u, i) & vec3u(1u)) - 1.0;
-    n += e * scene(p + 0.008 * e).x;
-  }
-  return normalize(n + 1e-9);
-}
-
-/** How open the surroundings are: 1 free, 0 closed. */
-fn openness(p: vec3f, n: vec3f) -> f32 {
-  var closed = 0.0;
-  var weight = 1.0;
-  for (var i = 1u; i <= 3u; i++) {
-    let h = 0.085 * f32(i);
-    closed += weight * max(h - scene(p + n * h).x, 0.0);
-    weight *= 0.75;
-  }
-  return saturate(1.0 - 2.2 * closed);
-}
-
-/** Soft shadow: 1 where the main light is free, 0 where it is hidden. */
-fn lit(p: vec3f, light: vec3f) -> f32 {
-  var free = 1.0;
-  var t = 0.05;
-  for (var i = 0u; i < SHADOW_STEPS; i++) {
-    let d = scene(p + light * t).x;
-    free = min(free, 0.5 + 0.5 * d * 7.0 / t);
-    t += clamp(d, 0.06, 0.3);
-  }
-  free = saturate(free);
-  return free * free * (3.0 - 2.0 * free);
-}
-
-/** The material of part `what` (see scene) at p. */
-fn surface_at(what: f32, p: vec3f, n: vec3f) -> Surface {
-  let q = vec3f(fold(p.x), p.yz);
-  if (what < 0.5) { return shade_skin(p, q, n); }
-  if (what < 1.5) { return shade_eye(p, q); }
-  if (what < 2.5) { return shade_hair(p, n); }
-  if (what < 3.5) { return shade_cloth(p, n); }
-  if (what < 4.5) { return Surface(face.cap * (0.85 + 0.15 * wave(60.0 * p.y)), 0.06, 8.0, 0.0, n); }
-  return Surface(face.rim, 1.2, 60.0, 0.0, n);
-}
-
-/** Colour of a surface under the main light, a fill light, the sky and the ground. */
-fn shade(what: f32, p: vec3f, dir: vec3f, light: vec3f, up: vec3f) -> vec3f {
-  let n = normal_at(p);
-  let s = surface_at(what, p, n);
-  let open = openness(p, n);
-
-  let wrap = s.scatter * vec3f(0.36, 0.16, 0.11);                            // red light travels farthest in skin
-  let cosine = dot(s.normal, light);
-  var shadow = 0.0;
-  if (cosine > -wrap.x) { shadow = lit(p + 0.02 * n, light); }
-  let shade = mix(vec3f(shadow), vec3f(sqrt(shadow)), s.scatter * vec3f(0.6, 0.1, 0.0));
-  let direct = saturate((cosine + wrap) / (1.0 + wrap)) * shade;
-  let fill_dir = normalize(reflect(-light, -dir) + 0.2 * up);
-  let fill = saturate(0.5 + 0.5 * dot(s.normal, fill_dir)) * face.fill;
-  let around = mix(vec3f(open), vec3f(sqrt(open)), s.scatter * vec3f(0.9, 0.4, 0.3));
-  let ambient = mix(face.ground, face.sky, 0.5 + 0.5 * dot(s.normal, up)) * around;
-  var color = s.albedo * (face.light_color * (direct + fill * open) + ambient);
-
-  let facing = saturate(-dot(s.normal, dir));
-  let fresnel = 0.04 + 0.22 * pow(1.0 - facing, 4.0);
-  let half_way = normalize(light - dir);
-  let highlight = pow(saturate(dot(s.normal, half_way)), s.sharp) * (s.sharp + 8.0) * 0.04;
-  color += s.gloss * fresnel * open * open * (face.light_color * highlight * shadow + 0.35 * (face.sky + face.ground));
-  if (what > 0.5 && what < 1.5) {                                              // a window mirrored in the eye
-    let mirrored = reflect(dir, s.normal);
-    let pane = normalize(-dir + 0.55 * up + 0.5 * light);
-    color += ramp(0.955, 0.985, dot(mirrored, pane)) * (0.25 * face.light_color + 0.5 * face.sky);
-  }
-  return color;
-}
-
-/** A gradient with two soft discs. at: place in the picture, -1 to 1. */
-fn background(at: vec2f) -> vec3f {
-  let along = dot(at, vec2f(cos(face.back_angle), sin(face.back_angle)));
-  var color = mix(face.back0, face.back1, ramp(-face.back_edge, face.back_edge, along));
-  color = mix(color, face.blob0_color, face.blob0_amount * ramp(1.3, 0.7, length(at - face.blob0.xy) / face.blob0.z));
-  return mix(color, face.blob1_color, face.blob1_amount * ramp(1.2, 0.8, length(at - face.blob1.xy) / face.blob1.z));
-}
-
 /** Colour of what one ray sees. at: place in the picture, -1 to 1, y up. view: head axes to camera axes. */
 fn trace(at: vec2f, view: mat3x3f) -> vec3f {
   let half = HALF_HEIGHT / face.zoom;
@@ -173,15 +70,6 @@ fn trace(at: vec2f, view: mat3x3f) -> vec3f {
     color = mix(color, color * (1.0 - face.glasses_tint) + (0.02 + glare) * face.sky, through);
   }
   return color;
-}
-
-/** Exposure with a film's soft shoulder, linear to sRGB, saturation, contrast. */
-fn develop(linear: vec3f) -> vec3f {
-  let metered = pow(0.30 / dot(face.skin, vec3f(0.2, 0.7, 0.1)), 0.3);  // a camera opens up for dark skin
-  var c = 1.0 - exp(-1.35 * face.exposure * metered * linear);
-  c = select(1.055 * pow(c, vec3f(1.0 / 2.4)) - 0.055, 12.92 * c, c <= vec3f(0.0031308));
-  let grey = dot(c, vec3f(0.299, 0.587, 0.114));
-  return (mix(vec3f(grey), c, face.saturation) - 0.5) * face.contrast + 0.5;
 }
 
 /** Rotation by yaw about y, then pitch about x, then roll about z. */

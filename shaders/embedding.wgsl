@@ -1,7 +1,7 @@
 // embedding      y[r, :] = w[ids[r], :]
 //
 // Shapes         ids: (R), w: (N, D), y: (R, D); `cols` is D in elements of T. An id of N or more reads the last row.
-// One thread     VECS adjacent elements of type T; past the end the last one again.
+// One thread     VECS adjacent elements of type T; the last ones may reach past n, into the block's own padding.
 // Traffic        the chosen rows of w once, y once.
 // Gradient       embedding_backward.wgsl        Host  engine/ops/embedding.ts        Twin  test/reference/embedding.ts
 
@@ -22,7 +22,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   if (i >= params.n) { return; }
   // @unroll
   for (var v = 0u; v < VECS; v++) {
-    let e = min(i + v, params.n - 1u);
+    let e = i + v;
     y[e] = w[min(ids[e / params.cols], params.rows - 1u) * params.cols + e % params.cols];
   }
 }

@@ -5,7 +5,7 @@
 //                `threads` apart, so that neighbours read neighbours (stride = 1, step = threads).
 // Traffic        dw once: 4 bytes an element.
 // Numerics       four vec4 sums in f32, a fixed order: same input, same bits.
-// Host           engine/flat.ts        Twin  test/reference/optim.ts
+// Host           engine/health.ts        Twin  test/reference/optim.ts
 
 const WORKGROUP: u32 = 64u;      // 16 on software adapters
 

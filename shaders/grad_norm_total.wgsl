@@ -7,9 +7,10 @@
 // One workgroup  does it all: thread t sums t, t + WORKGROUP, ..., then a tree.
 // Traffic        partial once.
 // Numerics       f32, a fixed order. Finite is decided by bits: WGSL may assume that no infinity and no NaN exist.
-// Host           engine/flat.ts        Twin  test/reference/optim.ts
+// Host           engine/health.ts        Twin  test/reference/optim.ts
 //
 // @import common/health.wgsl
+// @import common/reduce.wgsl
 
 const WORKGROUP: u32 = 256u;     // 1 on software adapters, where a barrier costs more than the sum
 
@@ -19,22 +20,15 @@ struct Params { count: u32, max_norm: f32, update: u32 }
 @group(0) @binding(1) var<storage, read_write> health: Health;
 @group(0) @binding(2) var<uniform>             params: Params;
 
-var<workgroup> sums: array<f32, WORKGROUP>;
-
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(local_invocation_index) lane: u32) {
   var sum = 0.0;
   for (var i = lane; i < params.count; i += WORKGROUP) { sum += partial[i]; }
-  sums[lane] = sum;
-  workgroupBarrier();
-  for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
-    if (lane < half) { sums[lane] += sums[lane + half]; }
-    workgroupBarrier();
-  }
+  let total = workgroup_sum(sum, lane);
   if (lane > 0u) { return; }
 
-  let norm = sqrt(sums[0]);
-  let finite = (bitcast<u32>(sums[0]) & 0x7f800000u) != 0x7f800000u;
+  let norm = sqrt(total);
+  let finite = (bitcast<u32>(total) & 0x7f800000u) != 0x7f800000u;
   health.norm = norm;
   health.scale = select(1.0, min(1.0, params.max_norm / (norm + 1e-6)), params.max_norm > 0.0);
   if (!finite && health.stopped == 0u) { health.stopped = params.update; }

@@ -11,6 +11,7 @@
 //
 // @import common/reduce.wgsl
 // @import common/group_norm.wgsl
+// @import common/group_norm_uv.wgsl
 
 const WORKGROUP: u32 = 32u;
 const AFFINE: bool = true;       // false: w is 1 (and bias 0), and not read
@@ -23,25 +24,6 @@ const MODULATED: bool = false;   // true: scale is read
 @group(0) @binding(4) var<storage, read_write> sums: array<f32>;
 @group(0) @binding(5) var<storage, read_write> uv: array<f32>;
 @group(0) @binding(6) var<uniform>             params: Params;
-
-/** Adds the chunks of one channel, writes its sums, and returns both times its gain. */
-fn channel_sums(b: u32, c: u32, rstd: f32) -> vec2f {
-  var s = vec2f();
-  for (var k = 0u; k < params.chunks; k++) {
-    s += vec2f(partial[partial_index(b, k, 0u, c)], partial[partial_index(b, k, 1u, c)]);
-  }
-  let at = b * 2u * params.channels + c;
-  sums[at] = s.x;
-  sums[at + params.channels] = rstd * s.y;
-  return gain(b, c) * s;
-}
-
-/** u and v of one channel, from the sums of its group. */
-fn write_uv(b: u32, c: u32, group_sums: vec2f, rstd: f32) {
-  let at = b * 2u * params.channels + c;
-  uv[at] = -rstd * rstd * rstd * group_sums.y / params.count;
-  uv[at + params.channels] = -rstd * group_sums.x / params.count;
-}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u,

@@ -10,6 +10,7 @@
 //
 // @import common/reduce.wgsl
 // @import common/group_norm.wgsl
+// @import common/group_norm_affine.wgsl
 
 const WORKGROUP: u32 = 64u;
 const AFFINE: bool = true;       // false: w is 1 (and bias 0), and not read
@@ -23,17 +24,6 @@ const MODULATED: bool = false;   // true: scale and shift are read
 @group(0) @binding(5) var<storage, read_write> stats: array<vec2f>;
 @group(0) @binding(6) var<storage, read_write> affine: array<f32>;
 @group(0) @binding(7) var<uniform>             params: Params;
-
-/** Writes a, s and the mean of one channel: y = gain (x - mean) rstd + bias (1 + scale) + shift. */
-fn write_affine(b: u32, c: u32, mean: f32, rstd: f32) {
-  var s = 0.0;
-  if (AFFINE) { s = bias[c] * modulation(b, c); }
-  if (MODULATED) { s += shift[b * params.channels + c]; }
-  let at = b * 3u * params.channels + c;
-  affine[at] = rstd * gain(b, c);
-  affine[at + params.channels] = s;
-  affine[at + 2u * params.channels] = mean;
-}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u,

@@ -1,4 +1,4 @@
-// l2_normalize_backward   dx[r, c] = (dy[r, c] - y[r, c] g[r]) / max(n[r], eps),  g = row sum of dy y, 0 where n <= eps
+// l2_normalize_backward   dx[r, c] = (dy[r, c] - y[r, c] g[r]) / max(n[r], eps),  g = row sum of dy y, 0 where n < eps
 //
 // Shapes         y, dy, dx: (R, C), rows contiguous, norm: (R).
 // One workgroup  owns one row. Rows past 65,535 fold into the second grid dimension.
@@ -33,7 +33,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   for (var i = first + lane; i < end; i += WORKGROUP) { product += dy[i] * y[i]; }
   let total = workgroup_sum(across_sum(product), lane);
   // Below eps the divisor is a constant.
-  let g = select(0.0, total, n > params.eps);
+  let g = select(0.0, total, n >= params.eps);
 
   for (var i = first + lane; i < end; i += WORKGROUP) { dx[i] = (dy[i] - g * y[i]) / max(n, params.eps); }
 }

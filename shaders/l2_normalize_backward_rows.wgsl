@@ -1,4 +1,4 @@
-// l2_normalize_backward_rows   dx[r, c] = (dy[r, c] - y[r, c] g[r]) / max(n[r], eps),  g = row sum of dy y, 0 where n <= eps
+// l2_normalize_backward_rows   dx[r, c] = (dy[r, c] - y[r, c] g[r]) / max(n[r], eps),  g = row sum of dy y, 0 where n < eps
 //
 // Shapes         y, dy, dx: (R, C), rows contiguous, norm: (R).
 // One thread     owns one row: software adapters have no use for workgroup memory.
@@ -31,7 +31,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   for (var i = first; i < end; i++) { product += dy[i] * y[i]; }
   let total = across_sum(product);
   // Below eps the divisor is a constant.
-  let g = select(0.0, total, n > params.eps);
+  let g = select(0.0, total, n >= params.eps);
 
   for (var i = first; i < end; i++) { dx[i] = (dy[i] - g * y[i]) / max(n, params.eps); }
 }

@@ -7,8 +7,8 @@
 // Numerics       the mean first, then the squares of x - mean.
 // Gradient       layer_norm_backward.wgsl        Host  engine/ops/layer_norm.ts        Twin  test/reference/layer_norm.ts
 //
-// @import common/reduce.wgsl
-// @import common/row.wgsl
+// @import common/row_tree.wgsl
+// @import common/moments.wgsl
 
 alias T = vec4f;                 // vec4f where C is a multiple of 4, else f32
 const WORKGROUP: u32 = 256u;     // threads a row; the host narrows it for short rows
@@ -28,19 +28,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let row = group.y * grid.x + group.x;
   if (row >= params.rows) { return; }            // the same for all threads, so the barriers below are safe
   let first = row * params.cols;
-  let end = first + params.cols;
-
-  var s = T();
-  for (var i = first + lane; i < end; i += WORKGROUP) { s += x[i]; }
-  let mean = workgroup_sum(across_sum(s), lane) / params.count;
-
-  var squares = T();
-  for (var i = first + lane; i < end; i += WORKGROUP) {
-    let d = x[i] - mean;
-    squares += d * d;
+  let mean = row_mean(first, lane);
+  let rstd = 1.0 / sqrt(row_squares(first, lane, mean) / params.count + params.eps);
+  for (var i = first + column_of(lane); i < first + params.cols; i += stride()) {
+    y[i] = (x[i] - mean) * rstd * w[i - first] + b[i - first];
   }
-  let rstd = 1.0 / sqrt(workgroup_sum(across_sum(squares), lane) / params.count + params.eps);
-
-  for (var i = first + lane; i < end; i += WORKGROUP) { y[i] = (x[i] - mean) * rstd * w[i - first] + b[i - first]; }
   if (lane == 0u) { stats[row] = vec2f(mean, rstd); }
 }

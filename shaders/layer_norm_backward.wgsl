@@ -6,8 +6,8 @@
 // Traffic        x, dy, w twice, dx, dw once.
 // Host           engine/ops/layer_norm.ts        Twin  test/reference/layer_norm.ts
 //
-// @import common/reduce.wgsl
-// @import common/row.wgsl
+// @import common/row_tree.wgsl
+// @import common/layer_norm_backward.wgsl
 
 alias T = vec4f;                 // vec4f where C is a multiple of 4, else f32
 const WORKGROUP: u32 = 256u;     // threads a row; the host narrows it for short rows
@@ -27,24 +27,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
         @builtin(local_invocation_index) lane: u32) {
   let row = group.y * grid.x + group.x;
   if (row >= params.rows) { return; }            // the same for all threads, so the barriers below are safe
-  let first = row * params.cols;
-  let end = first + params.cols;
-
-  let mean = stats[row].x;
-  let rstd = stats[row].y;
-  var s = T();
-  var product = T();
-  for (var i = first + lane; i < end; i += WORKGROUP) {
-    let g = dy[i] * w[i - first];
-    s += g;
-    product += g * (x[i] - mean) * rstd;
-  }
-  let p = workgroup_sum(across_sum(s), lane) / params.count;
-  let q = workgroup_sum(across_sum(product), lane) / params.count;
-
-  for (var i = first + lane; i < end; i += WORKGROUP) {
-    let xhat = (x[i] - mean) * rstd;
-    dx[i] = rstd * (dy[i] * w[i - first] - p - xhat * q);
-    dw[i] = dy[i] * xhat;
-  }
+  row_gradient(row * params.cols, lane, stats[row].x, stats[row].y);
 }

@@ -5,7 +5,8 @@
 // Traffic        x, dy, w twice, dx, dw once.
 // Host           engine/ops/layer_norm.ts        Twin  test/reference/layer_norm.ts
 //
-// @import common/row.wgsl
+// @import common/row_thread.wgsl
+// @import common/layer_norm_backward.wgsl
 
 alias T = vec4f;                 // vec4f where C is a multiple of 4, else f32
 const WORKGROUP: u32 = 16u;
@@ -25,24 +26,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
         @builtin(local_invocation_index) lane: u32) {
   let row = (group.y * grid.x + group.x) * WORKGROUP + lane;
   if (row >= params.rows) { return; }
-  let first = row * params.cols;
-  let end = first + params.cols;
-
-  let mean = stats[row].x;
-  let rstd = stats[row].y;
-  var s = T();
-  var product = T();
-  for (var i = first; i < end; i++) {
-    let g = dy[i] * w[i - first];
-    s += g;
-    product += g * (x[i] - mean) * rstd;
-  }
-  let p = across_sum(s) / params.count;
-  let q = across_sum(product) / params.count;
-
-  for (var i = first; i < end; i++) {
-    let xhat = (x[i] - mean) * rstd;
-    dx[i] = rstd * (dy[i] * w[i - first] - p - xhat * q);
-    dw[i] = dy[i] * xhat;
-  }
+  row_gradient(row * params.cols, lane, stats[row].x, stats[row].y);
 }

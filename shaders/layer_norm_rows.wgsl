@@ -6,7 +6,8 @@
 // Numerics       the mean first, then the squares of x - mean.
 // Gradient       layer_norm_backward_rows.wgsl        Host  engine/ops/layer_norm.ts        Twin  test/reference/layer_norm.ts
 //
-// @import common/row.wgsl
+// @import common/row_thread.wgsl
+// @import common/moments.wgsl
 
 alias T = vec4f;                 // vec4f where C is a multiple of 4, else f32
 const WORKGROUP: u32 = 16u;
@@ -26,19 +27,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let row = (group.y * grid.x + group.x) * WORKGROUP + lane;
   if (row >= params.rows) { return; }
   let first = row * params.cols;
-  let end = first + params.cols;
-
-  var s = T();
-  for (var i = first; i < end; i++) { s += x[i]; }
-  let mean = across_sum(s) / params.count;
-
-  var squares = T();
-  for (var i = first; i < end; i++) {
-    let d = x[i] - mean;
-    squares += d * d;
+  let mean = row_mean(first, lane);
+  let rstd = 1.0 / sqrt(row_squares(first, lane, mean) / params.count + params.eps);
+  for (var i = first + column_of(lane); i < first + params.cols; i += stride()) {
+    y[i] = (x[i] - mean) * rstd * w[i - first] + b[i - first];
   }
-  let rstd = 1.0 / sqrt(across_sum(squares) / params.count + params.eps);
-
-  for (var i = first; i < end; i++) { y[i] = (x[i] - mean) * rstd * w[i - first] + b[i - first]; }
   stats[row] = vec2f(mean, rstd);
 }

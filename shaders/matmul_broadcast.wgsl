@@ -53,6 +53,13 @@ struct Params {
 fn wide_p(v: P_VEC) -> vec4f { return vec4f(v[0], v[1], v[2u % P_WIDTH], v[3u % P_WIDTH]); }
 fn wide_q(v: Q_VEC) -> vec4f { return vec4f(v[0], v[1], v[2u % Q_WIDTH], v[3u % Q_WIDTH]); }
 
+/** Four values of the output, the first of them at `place` counted in elements, at `along` in its contiguous dimension. */
+fn store(place: u32, along: u32, sum: vec4f) {
+  var value = params.alpha * sum;
+  if (BIAS) { value += bias[along / 4u]; }
+  o[place / 4u] = value;
+}
+
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u,
         @builtin(local_invocation_index) lane: u32) {
@@ -64,7 +71,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let n0 = n_tile + lane * (4u * CN);
   let base = params.start + group.z / params.heads * params.batch_stride + group.z % params.heads * params.head_stride;
 
-  // Where this lane reads: in P_VEC's, Q_VEC's.
+  // Where this lane reads in the first turn: in P_VEC's, Q_VEC's.
   // @registers
   var at_p: array<u32, 4u * CN>;
   // @registers
@@ -89,27 +96,28 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
 
   // @registers
   var c: array<vec4f, RM * CN>;                  // c[i * CN + j]: row m0 + i, columns n0 + 4j ..
-  for (var k = 0u; k < params.K; k += KU) {
+  let step_p = select(KU * params.ld_p / 4u, 1u, P_K);   // from turn to turn: two variables carried round the loop,
+  let step_q = select(KU * params.ld_q / 4u, 1u, Q_K);   // in the place of one for each load
+  var far_p = 0u;
+  var far_q = 0u;
+  for (var turn = 0u; turn < params.K / KU; turn++) {
     // @registers
-    var b: array<vec4f, CN * KU>;                // b[j * KU + t]: columns n0 + 4j .., k + t
+    var b: array<vec4f, CN * KU>;                // b[j * KU + t]: columns n0 + 4j .., k = turn KU + t
     if (P_K) {
       // @unroll
       for (var j = 0u; j < CN; j++) {
-        let v0 = p[at_p[4u * j]];
-        let v1 = p[at_p[4u * j + 1u]];
-        let v2 = p[at_p[4u * j + 2u]];
-        let v3 = p[at_p[4u * j + 3u]];
+        let v0 = p[at_p[4u * j] + far_p];
+        let v1 = p[at_p[4u * j + 1u] + far_p];
+        let v2 = p[at_p[4u * j + 2u] + far_p];
+        let v3 = p[at_p[4u * j + 3u] + far_p];
         // @unroll
         for (var t = 0u; t < KU; t++) { b[j * KU + t] = vec4f(v0[t], v1[t], v2[t], v3[t]); }
       }
-      // @unroll
-      for (var j = 0u; j < 4u * CN; j++) { at_p[j] += 1u; }
     } else {
       // @unroll
       for (var j = 0u; j < CN; j++) {
         // @unroll
-        for (var t = 0u; t < KU; t++) { b[j * KU + t] = wide_p(p[at_p[j] + t * (params.ld_p / 4u)]); }
-        at_p[j] += KU * (params.ld_p / 4u);
+        for (var t = 0u; t < KU; t++) { b[j * KU + t] = wide_p(p[at_p[j] + far_p + t * (params.ld_p / 4u)]); }
       }
     }
 
@@ -117,7 +125,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
       // @registers
       var w: array<Q_VEC, ROWS>;
       // @unroll
-      for (var i = 0u; i < ROWS; i++) { w[i] = q[at_q[i]]; at_q[i] += 1u; }
+      for (var i = 0u; i < ROWS; i++) { w[i] = q[at_q[i] + far_q]; }
       // @unroll
       for (var i = 0u; i < RM; i++) {
         let a = subgroupShuffle(w[i / SG], i % SG);
@@ -131,11 +139,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
       // @registers
       var w: array<vec4f, LOADS>;
       // @unroll
-      for (var i = 0u; i < LOADS; i++) { w[i] = wide_q(q[at_q[i]]); at_q[i] += KU * (params.ld_q / 4u); }
+      for (var i = 0u; i < LOADS; i++) { w[i] = wide_q(q[at_q[i] + far_q]); }
       // @unroll
       for (var g = 0u; g < QV; g++) {
         // @registers
-        var a: array<vec4f, KU>;                 // a[t]: rows m0 + 4g .., k + t
+        var a: array<vec4f, KU>;                 // a[t]: rows m0 + 4g .., k = turn KU + t
         // @unroll
         for (var t = 0u; t < KU; t++) { a[t] = subgroupShuffle(w[(t * QV + g) / SG], (t * QV + g) % SG); }
         // @unroll
@@ -150,38 +158,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
         }
       }
     }
+    far_p += step_p;
+    far_q += step_q;
   }
 
-  if (O_M) {
+  // @unroll
+  for (var j = 0u; j < CN; j++) {
+    let n = n0 + 4u * j;
     // @unroll
     for (var g = 0u; g < QV; g++) {
       let m = m0 + 4u * g;
-      if (m < params.M) {
-        var add = vec4f();
-        if (BIAS) { add = bias[m / 4u]; }
-        // @unroll
-        for (var j = 0u; j < CN; j++) {
-          // @unroll
-          for (var e = 0u; e < 4u; e++) {
-            let n = n0 + 4u * j + e;
-            let low = vec2f(c[4u * g * CN + j][e], c[(4u * g + 1u) * CN + j][e]);
-            let high = vec2f(c[(4u * g + 2u) * CN + j][e], c[(4u * g + 3u) * CN + j][e]);
-            if (n < params.N) { o[(base.z + n * params.ld_o + m) / 4u] = params.alpha * vec4f(low, high) + add; }
-          }
-        }
-      }
-    }
-  } else {
-    // @unroll
-    for (var j = 0u; j < CN; j++) {
-      let n = n0 + 4u * j;
-      if (n < params.N) {
-        var add = vec4f();
-        if (BIAS) { add = bias[n / 4u]; }
-        // @unroll
-        for (var i = 0u; i < RM; i++) {
-          let m = m0 + i;
-          if (m < params.M) { o[(base.z + m * params.ld_o + n) / 4u] = params.alpha * c[i * CN + j] + add; }
+      // @unroll
+      for (var e = 0u; e < 4u; e++) {
+        if (O_M) {
+          let low = vec2f(c[4u * g * CN + j][e], c[(4u * g + 1u) * CN + j][e]);
+          let high = vec2f(c[(4u * g + 2u) * CN + j][e], c[(4u * g + 3u) * CN + j][e]);
+          if (n + e < params.N && m < params.M) { store(base.z + (n + e) * params.ld_o + m, m, vec4f(low, high)); }
+        } else if (n < params.N && m + e < params.M) {
+          store(base.z + (m + e) * params.ld_o + n, n, c[(4u * g + e) * CN + j]);
         }
       }
     }

@@ -1,7 +1,7 @@
 // select_rows    y[r, :] = a[r, :] where flag[r] is not 0, else b[r, :]
 //
 // Shapes         flag: (R); y: (R, D); a, b: (R, D) or (1, D), then repeated; `cols` is D in elements of T.
-// One thread     VECS adjacent elements of type T; past the end the last one again.
+// One thread     VECS adjacent elements of type T; the last ones may reach past n, into the block's own padding.
 // Traffic        one of a, b once, y once.
 // Gradient       select_rows_backward.wgsl        Host  engine/ops/select.ts        Twin  test/reference/select.ts
 
@@ -28,7 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   if (i >= params.n) { return; }
   // @unroll
   for (var v = 0u; v < VECS; v++) {
-    let e = min(i + v, params.n - 1u);
+    let e = i + v;
     y[e] = chosen(e);
   }
 }

@@ -1,7 +1,7 @@
 // select_rows_backward  dx[r, :] = dy[r, :] where row r was chosen, else 0
 //
 // Shapes         flag: (R); dy, dx: (R, D); `cols` is D in elements of T.
-// One thread     VECS adjacent elements of type T; past the end the last one again.
+// One thread     VECS adjacent elements of type T; the last ones may reach past n, into the block's own padding.
 // Traffic        dy once, dx once.
 // Gradient of    select_rows.wgsl        Host  engine/ops/select.ts        Twin  test/reference/select.ts
 
@@ -23,7 +23,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   if (i >= params.n) { return; }
   // @unroll
   for (var v = 0u; v < VECS; v++) {
-    let e = min(i + v, params.n - 1u);
+    let e = i + v;
     dx[e] = select(T(0.0), dy[e], (flag[e / params.cols] != 0u) == CHOSEN);
   }
 }

@@ -9,6 +9,7 @@
 //
 // @import common/reduce.wgsl
 // @import common/row.wgsl
+// @import common/exp_row.wgsl
 
 alias T = vec4f;                 // vec4f where C is a multiple of 4, else f32
 const WORKGROUP: u32 = 256u;     // threads a row; the host narrows it for short rows
@@ -33,7 +34,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
 
   var s = T();
   for (var i = first + lane; i < end; i += WORKGROUP) {
-    let e = exp(x[i] - m);
+    let e = exp_row(x[i] - m);
     s += e;
     y[i] = e;
   }

@@ -7,6 +7,7 @@
 // Gradient       softmax_backward_rows.wgsl        Host  engine/ops/softmax.ts        Twin  test/reference/softmax.ts
 //
 // @import common/row.wgsl
+// @import common/exp_row.wgsl
 
 alias T = vec4f;                 // vec4f where C is a multiple of 4, else f32
 const WORKGROUP: u32 = 16u;
@@ -31,7 +32,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
 
   var s = T();
   for (var i = first; i < end; i++) {
-    let e = exp(x[i] - m);
+    let e = exp_row(x[i] - m);
     s += e;
     y[i] = e;
   }

@@ -7,8 +7,8 @@
 // Numerics       the mean first, then the squares of x - mean.
 // Gradient       variance_backward.wgsl        Host  engine/ops/variance.ts        Twin  test/reference/reduce.ts
 //
-// @import common/reduce.wgsl
-// @import common/row.wgsl
+// @import common/row_tree.wgsl
+// @import common/moments.wgsl
 
 alias T = vec4f;                 // vec4f where C is a multiple of 4, else f32
 const WORKGROUP: u32 = 256u;     // threads a row; the host narrows it for short rows
@@ -27,18 +27,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let row = group.y * grid.x + group.x;
   if (row >= params.rows) { return; }            // the same for all threads, so the barriers below are safe
   let first = row * params.cols;
-  let end = first + params.cols;
-
-  var s = T();
-  for (var i = first + lane; i < end; i += WORKGROUP) { s += x[i]; }
-  let m = workgroup_sum(across_sum(s), lane) / params.count;
-
-  var squares = T();
-  for (var i = first + lane; i < end; i += WORKGROUP) {
-    let d = x[i] - m;
-    squares += d * d;
-  }
-  var v = workgroup_sum(across_sum(squares), lane) / params.divisor;
+  let m = row_mean(first, lane);
+  var v = row_squares(first, lane, m) / params.divisor;
   if (STD) { v = sqrt(v); }
   if (lane == 0u) {
     y[row] = v;

@@ -6,7 +6,8 @@
 // Numerics       the mean first, then the squares of x - mean.
 // Gradient       variance_backward.wgsl        Host  engine/ops/variance.ts        Twin  test/reference/reduce.ts
 //
-// @import common/row.wgsl
+// @import common/row_thread.wgsl
+// @import common/moments.wgsl
 
 alias T = vec4f;                 // vec4f where C is a multiple of 4, else f32
 const WORKGROUP: u32 = 16u;
@@ -25,18 +26,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let row = (group.y * grid.x + group.x) * WORKGROUP + lane;
   if (row >= params.rows) { return; }
   let first = row * params.cols;
-  let end = first + params.cols;
-
-  var s = T();
-  for (var i = first; i < end; i++) { s += x[i]; }
-  let m = across_sum(s) / params.count;
-
-  var squares = T();
-  for (var i = first; i < end; i++) {
-    let d = x[i] - m;
-    squares += d * d;
-  }
-  var v = across_sum(squares) / params.divisor;
+  let m = row_mean(first, lane);
+  var v = row_squares(first, lane, m) / params.divisor;
   if (STD) { v = sqrt(v); }
   y[row] = v;
   mean[row] = m;

@@ -28,6 +28,8 @@ const hostOf = (path: string) => /\bHost:? +(\S+\.ts)/.exec(header(path))?.[1];
 describe("stems", () => {
   /** Parts of an op that are no op themselves: planners and helpers, which the tests of their ops hold. */
   const NO_OP: Record<string, string> = {
+    attention_strip: "matrix products, for attention",
+    convolution_parts: "batches in parts, for conv2d and conv_transpose2d; test/engine/parts.test.ts",
     fitted: "memory shapes of operands, for linear and matmul",
     gather_rows: "a host copy of rows; test/ops/gather_rows.test.ts",
     gemm: "runs what gemm_plan plans; test/ops/matmul.test.ts, conv2d.test.ts",
@@ -41,7 +43,7 @@ describe("stems", () => {
     tiled_plan: "plans; test/engine/tiled.test.ts",
   };
   /** Ops whose tests and twin stand in another stem's file. */
-  const IN_ANOTHER: Record<string, string> = { linear: "matmul", variance: "reduce" };
+  const IN_ANOTHER: Record<string, string> = { linear: "matmul", variance: "reduce", winograd: "conv2d" };
 
   const ops = list("engine/ops", ".ts")
     .map(stemOf)
@@ -64,7 +66,9 @@ describe("stems", () => {
     }
     for (const [, named] of header(path).matchAll(/(?<![\w/.])(\w+\.wgsl)/g)) {
       expect(
-        [`shaders/${named}`, `shaders/common/${named}`].some((f) => existsSync(join(root, f))),
+        ["shaders", "shaders/common", "shaders/ladder"]
+          .map((folder) => `${folder}/${named}`)
+          .some((f) => existsSync(join(root, f))),
         `${named}, named in the header`,
       ).toBe(true);
     }
@@ -74,7 +78,9 @@ describe("stems", () => {
     const texts = ["engine", "data", "models", "train", "sample", "evaluate", "bench"]
       .flatMap((f) => list(f, ".ts"))
       .map(read);
-    const names = new Set(texts.flatMap((t) => [...t.matchAll(/["'`]([\w${}.]+)["'`]/g)].map((m) => m[1]!)));
+    const names = new Set(
+      texts.flatMap((t) => [...t.matchAll(/["'`](?:ladder\/)?([\w${}.]+)["'`]/g)].map((m) => m[1]!)),
+    );
     // `${op}_rows` stands for softmax_rows: a template names what its fixed parts fit.
     const patterns = [...names]
       .filter((n) => n.includes("${"))
@@ -87,7 +93,7 @@ describe("stems", () => {
 });
 
 test("imports point one way", () => {
-  const all = ["engine", "models", "sample", "data", "train", "evaluate", "bench", "demo", "bin"];
+  const all = ["engine", "models", "sample", "data", "train", "evaluate", "files", "bench", "demo", "bin"];
   const allowed: Record<string, readonly string[]> = {
     engine: ["engine"],
     models: ["engine", "models"],
@@ -95,7 +101,8 @@ test("imports point one way", () => {
     data: ["engine", "data"],
     evaluate: all.filter((f) => f !== "bin"),
     train: all.filter((f) => f !== "bin"),
-    bench: all.filter((f) => f !== "bin"),
+    files: all.filter((f) => f !== "bin"),
+    bench: [...all.filter((f) => f !== "bin"), "test"], // the golden numbers
     demo: all.filter((f) => f !== "bin"),
     bin: all,
   };

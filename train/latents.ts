@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { imageBatch, type PixelSet } from "../data/pixels.js";
 import { progress } from "../data/progress.js";
+import { takeRows } from "../data/rows.js";
 import type { HostTensor } from "../engine/io/host.js";
 import { openSafetensors, writeSafetensors } from "../engine/io/safetensors.js";
 import { scope } from "../engine/scope.js";
@@ -110,13 +111,11 @@ export function latentBatch(
 ): { x0: Tensor; context: Tensor } {
   const size = l.shape.reduce((a, b) => a * b, 1);
   const B = indices.length;
-  const z = new Float32Array(B * size);
-  const c = new Float32Array(B * l.dim);
-  for (let b = 0; b < B; b++) {
-    const i = indices[b]!;
-    const from = (flip[b]! * l.count + i) * size;
-    z.set(l.z.subarray(from, from + size), b * size);
-    c.set(l.contexts.subarray(i * l.dim, (i + 1) * l.dim), b * l.dim);
-  }
+  const z = takeRows(
+    l.z,
+    Array.from(indices, (i, b) => flip[b]! * l.count + i),
+    size,
+  );
+  const c = takeRows(l.contexts, indices, l.dim);
   return { x0: tensor(z, [B, ...l.shape]), context: tensor(c, [B, l.dim]) };
 }

@@ -4,7 +4,7 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { FileError, ShapeError, UifaceError } from "../engine/errors.js";
 import { explainWriteError, writeAtomic } from "../engine/io/atomic.js";
 import { keep } from "../engine/scope.js";
-import { empty, show, Tensor } from "../engine/tensor.js";
+import { copyElements, empty, show, Tensor } from "../engine/tensor.js";
 
 /** Values on the GPU between two reads; endStep reads when half of them are taken. */
 const SLOTS = 4096;
@@ -85,8 +85,7 @@ export class Metrics {
     if (x.size !== 1 || x.dtype !== "f32") throw new ShapeError(`log: ${name} is ${show(x)}; log one f32 number.`);
     if (this.used === SLOTS) throw new UifaceError(`log: more than ${SLOTS} values since the last endStep().`);
     this.list ??= keep(empty([SLOTS]));
-    x.check();
-    x.storage.device.queue.copy(x.storage.block.buffer, x.offset, this.list.storage.block.buffer, 4 * this.used, 4);
+    copyElements(x, this.list, { to: this.used });
     return this.used++;
   }
 }

@@ -11,7 +11,7 @@ const about = {
   data: "a folder <identity>/<k>.png or .jpg, or drawn:IDENTITIESxPICTURES",
   size: "side of the images",
   net: "configuration",
-  init: "weights to start from (.safetensors)",
+  init: "weights to start from: .safetensors, .ckpt, .pth, .pt, .npz",
   batch: "images at once",
   lr: "learning rate",
   steps: "updates",
@@ -25,9 +25,18 @@ const whole = { size: 1, batch: 1, steps: 1, saveEvery: 0, seed: 0 };
 export const vqganOptions: SettingsOptions<typeof vqganDefaults> = {
   summary: "the autoencoder whose latents the diffusion model works on",
   examples: ["uiface train vqgan", "uiface train vqgan --data data/faces --net vq-f4 --size 128 --batch 8"],
-  about: { ...about, lr: "learning rate; falls to zero over the run (half a cosine)" },
+  about: {
+    ...about,
+    lr: "learning rate; falls to zero over the run (half a cosine)",
+    quantiseFrom: "first step with a codebook",
+    lpips: "weights of LPIPS with VGG16, one file or several with commas between: turns the perceptual loss on",
+    perceptualWeight: "of LPIPS",
+    lpipsDropout: "LPIPS drops half of its differences, as in the official training",
+    discWeight: "of the discriminator, 0.75 in the official training; 0: none",
+    discStart: "its first step",
+  },
   choices: { net: Object.keys(vqgans) },
-  whole,
+  whole: { ...whole, discStart: 0 },
 };
 
 export const recogniserOptions: SettingsOptions<typeof recogniserDefaults> = {
@@ -75,6 +84,7 @@ export const diffusionOptions: SettingsOptions<typeof diffusionDefaults> = {
     accumulate: "batches of one update",
     firstCycle: "updates of the first cosine cycle of lr; each is twice as long as the one before",
     ema: "decay of the averaged weights",
+    recompute: "keep of every block its input alone: less memory, a third more work, the same result",
   },
   choices: { net: Object.keys(unets), vqganNet: Object.keys(vqgans), recogniserNet: Object.keys(backbones) },
   whole: { ...whole, accumulate: 1, firstCycle: 1 },

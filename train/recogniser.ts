@@ -17,9 +17,10 @@ import { scope } from "../engine/scope.js";
 import { backward } from "../engine/tape.js";
 import { AdaFace, ArcFace, CosFace, CurricularFace, type Head } from "../models/heads.js";
 import { type Backbone, backbones, formOf } from "../models/iresnet.js";
+import { loadCheckpoint } from "../models/load.js";
 import { openData } from "./data.js";
 import { openRun } from "./run.js";
-import { loadWeights, saveWeights } from "./weights.js";
+import { saveWeights } from "./weights.js";
 
 export const heads = { arcface: ArcFace, cosface: CosFace, curricularface: CurricularFace, adaface: AdaFace };
 
@@ -51,7 +52,7 @@ export async function trainRecogniser(s: typeof recogniserDefaults, images?: Pix
   if (set.size !== side)
     throw new UsageError(`${net} takes images of ${side} px, not ${set.size}. Use --size ${side}.`);
   const backbone = backbones[net](s.dropout).init(s.seed) as Backbone;
-  if (s.init) loadWeights(backbone, s.init);
+  if (s.init) await loadCheckpoint(backbone, s.init);
   const head: Head = new heads[s.head as keyof typeof heads](features, set.names.length, {
     margin: s.margin,
     scale: s.scale,

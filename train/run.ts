@@ -7,17 +7,17 @@
 //   }
 //   await run.finish();
 //
-// In s.out: settings.json, metrics.jsonl (a row a step) and the saves, step-<updates done>/ (engine/checkpoint.ts).
+// In s.out: settings.json, metrics.jsonl (a row a step) and the saves, step-<updates done>/ (checkpoint.ts).
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { clearLeftovers, load, type Parts, save, saves } from "../engine/checkpoint.js";
 import { device } from "../engine/device.js";
 import { TrainingStopped, UifaceError } from "../engine/errors.js";
 import { makeFolder, writeAtomic } from "../engine/io/atomic.js";
-import { lockFolder } from "../engine/lock.js";
 import type { Part } from "../engine/state.js";
 import type { Tensor } from "../engine/tensor.js";
+import { clearLeftovers, load, type Parts, save, saves } from "./checkpoint.js";
+import { lockFolder } from "./lock.js";
 import { Metrics, mean, type Row } from "./metrics.js";
 import { Progress } from "./progress.js";
 import type { Settings } from "./settings.js";
@@ -158,24 +158,26 @@ export class Run {
 
   /** Weights from before the first bad update are still there (engine/flat.ts): they are saved, then the run ends. */
   private async stopIfNotFinite(done: number): Promise<void> {
-    let lost = 0;
+    const lost: number[] = [];
     let reason: string | undefined;
     for (const part of Object.values(this.options.parts).filter(isChecked)) {
       const before = part.updates;
       await part.check().catch((error: unknown) => {
         if (!(error instanceof TrainingStopped)) throw error;
         reason ??= "the gradient";
-        lost = Math.max(lost, before - part.updates);
       });
+      lost.push(before - part.updates);
     }
     const bad = this.rows.find(({ values }) => Object.values(values).some((v) => !Number.isFinite(v)));
     if (!bad && !reason) return;
-    const good = done - lost; // updates that happened: the number of the step that went wrong
+    const good = done - Math.max(0, ...lost); // updates that happened: the number of the step that went wrong
     const name =
       bad && bad.step <= good
         ? `the ${Object.keys(bad.values).find((key) => !Number.isFinite(bad.values[key]))}`
         : reason!;
-    const kept = reason ? await this.keepGood(good) : "The weights of this step may be spoilt already.";
+    const together = new Set(lost).size < 2; // of two nets that learn by turns one goes on without the other
+    const keep = () => (together ? this.keepGood(good) : "The state before it is lost: another net has learnt since.");
+    const kept = reason ? await keep() : "The weights of this step may be spoilt already.";
     const named = await device()
       .reportNonfinite?.()
       .catch((error: Error) => error.message.split("\n")[0]);

@@ -1,10 +1,14 @@
-// 3x3 convolutions, stride 1, padding 1: those of the paper's nets, and those of the miniature's nets (few channels).
+// 3x3 convolutions, stride 1, padding 1: those of the paper's nets, and those of the miniature's nets (few channels). Each pass
+// has a row for the direct form, and one for Winograd's where that is what the engine takes. All rates count direct multiplies.
 
-import { correlate, slide, spread } from "../../engine/ops/convolution.js";
+import { correlate, type Form, formOf, slide, spread } from "../../engine/ops/convolution.js";
 import type { Conv } from "../../engine/ops/gemm_plan.js";
 import { emptyLike, type Tensor } from "../../engine/tensor.js";
 import { type Case, type Filled, type Floor, filled, type Group, type Pair, places } from "../case.js";
 import { convFloor } from "../floors.js";
+
+/** Winograd's form: half of what the reference kernels of docs/kernels.md reached. */
+const winogradFloor = { share: { lavapipe: 0.45, swiftshader: 0.2 } };
 
 /** Batch, channels in and out, side; `floored`: it has a floor. */
 const shapes = [
@@ -40,33 +44,40 @@ function passes({ B, I, O, side, floored }: Size): Case[] {
     stride: [1, 1],
     pad: [1, 1],
   };
-  const image = `B${B} ${I}->${O} @${side}`;
+  const image = `conv B${B} ${I}->${O} @${side}`;
   const common = { work: { flops: 2 * B * side ** 2 * I * O * 9 }, allowed: 3e-5 };
-  const floor = (f: Floor) => (floored ? { floor: f } : {});
+  const floors = (name: string, direct: Floor) => (form: Form) => ({
+    ...common,
+    name: form === "direct" ? name : `${name}, F(${form})`,
+    ...(floored && { floor: form === "direct" ? direct : winogradFloor }),
+  });
+  const rows = (pass: Pass, row: (form: Form) => Case): Case[] =>
+    [...new Set<Form>(["direct", formOf(g, pass)])].map((form) => row(form));
+  const [y, dx, dw] = [
+    floors(image, convFloor),
+    floors(`${image}, dx`, { rateOf: image }),
+    floors(`${image}, dw`, { rateOf: image }),
+  ];
   return [
-    {
-      ...common,
-      ...floor(convFloor),
-      name: `conv ${image}`,
-      run: () => into(dy, (y) => slide(g, { x: x.t, w: w.t, y })),
+    ...rows("slide", (form) => ({
+      ...y(form),
+      run: () => into(dy, (y) => slide(g, { x: x.t, w: w.t, y }, form)),
       check: async (y) => pairs(await y.read(), (i) => forwardAt(x, w, g, i)),
-    },
-    {
-      ...common,
-      ...floor({ rateOf: `conv ${image}` }),
-      name: `conv ${image}, dx`,
-      run: () => into(x, (y) => spread(g, { x: dy.t, w: w.t, y })),
+    })),
+    ...rows("spread", (form) => ({
+      ...dx(form),
+      run: () => into(x, (y) => spread(g, { x: dy.t, w: w.t, y }, form)),
       check: async (y) => pairs(await y.read(), (i) => inputGradientAt(dy, w, g, i)),
-    },
-    {
-      ...common,
-      ...floor({ rateOf: `conv ${image}` }),
-      name: `conv ${image}, dw`,
-      run: () => into(w, (dw) => correlate(g, { large: x.t, small: dy.t, dw })),
+    })),
+    ...rows("correlate", (form) => ({
+      ...dw(form),
+      run: () => into(w, (dw) => correlate(g, { large: x.t, small: dy.t, dw }, form)),
       check: async (y) => pairs(await y.read(), (i) => weightGradientAt(x, dy, g, i)),
-    },
+    })),
   ];
 }
+
+type Pass = Parameters<typeof formOf>[1];
 
 /** A tensor like this one, after `work` has filled it. */
 function into({ t }: Filled, work: (y: Tensor) => void): Tensor {

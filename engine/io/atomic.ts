@@ -11,23 +11,68 @@ let written = 0; // makes temporary names differ within a process; the process i
  * anything fails, including the making of a piece, the old file stays and the temporary one is removed.
  */
 export function writeAtomic(path: string, bytes: Uint8Array | Iterable<Uint8Array>): void {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${written++}.tmp`);
-  let fd: number | undefined;
-  let made = false;
+  const draft = new Draft(path);
   try {
-    fd = openSync(temporary, "wx");
-    made = true;
-    for (const piece of bytes instanceof Uint8Array ? [bytes] : bytes) writeAll(fd, piece);
-    fsyncSync(fd);
-    closeSync(fd);
-    fd = undefined;
-    renameSync(temporary, path);
+    for (const piece of bytes instanceof Uint8Array ? [bytes] : bytes) draft.write(piece);
+    draft.keep();
   } catch (error) {
-    if (fd !== undefined) closeSync(fd);
-    if (made) rmSync(temporary, { force: true });
-    throw isSystemError(error) ? new FileError(explainWriteError(path, error.code), { cause: error }) : error;
+    throw draft.discard(error);
   }
-  syncFolder(dirname(path));
+}
+
+/** The same for pieces that take time to come: `fill` hands them to `write`. */
+export async function writeAtomicStream(
+  path: string,
+  fill: (write: (piece: Uint8Array) => void) => Promise<void>,
+): Promise<void> {
+  const draft = new Draft(path);
+  try {
+    await fill((piece) => draft.write(piece));
+    draft.keep();
+  } catch (error) {
+    throw draft.discard(error);
+  }
+}
+
+/** The temporary file beside `path`. */
+class Draft {
+  private readonly temporary: string;
+  private fd: number | undefined;
+  private made = false;
+
+  constructor(private readonly path: string) {
+    this.temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${written++}.tmp`);
+  }
+
+  write(piece: Uint8Array): void {
+    writeAll(this.open(), piece);
+  }
+
+  /** Gives the file its name. */
+  keep(): void {
+    fsyncSync(this.open());
+    this.close();
+    renameSync(this.temporary, this.path);
+    syncFolder(dirname(this.path));
+  }
+
+  /** Removes it; returns the error to throw. */
+  discard(error: unknown): unknown {
+    this.close();
+    if (this.made) rmSync(this.temporary, { force: true });
+    return isSystemError(error) ? new FileError(explainWriteError(this.path, error.code), { cause: error }) : error;
+  }
+
+  private open(): number {
+    this.fd ??= openSync(this.temporary, "wx");
+    this.made = true;
+    return this.fd;
+  }
+
+  private close(): void {
+    if (this.fd !== undefined) closeSync(this.fd);
+    this.fd = undefined;
+  }
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {

@@ -18,6 +18,8 @@ export interface HostText {
 }
 
 const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
+/** NumPy's limit on dimensions. */
+export const DIMENSIONS = 64;
 const headerLimit = 1_000_000; // ours; NumPy itself refuses more than 10,000 unless told to trust the file
 
 const dtypes: Record<string, HostDtype> = {
@@ -35,34 +37,49 @@ const dtypes: Record<string, HostDtype> = {
   b1: "bool",
 };
 
-/** Reads an array of numbers, row-major whatever its order in the file. */
-export function readNpy(from: string | Source): HostTensor {
-  const source = toSource(from);
-  const array = parseNpy(source);
-  if ("dtype" in array) return array;
-  throw new FileError(`${source.name} holds text; numbers are needed here.`);
+/** An array whose header is read and checked; the values are on disk. */
+export interface Npy {
+  shape: number[];
+  dtype: HostDtype;
+  read(): HostTensor;
 }
+
+/** The same for texts. */
+export interface NpyText {
+  shape: number[];
+  dtype: "text";
+  read(): HostText;
+}
+
+/** Opens an array of numbers. */
+export function openNpy(source: Source): Npy {
+  const array = openAny(source);
+  if (array.dtype === "text") throw new FileError(`${source.name} holds text; numbers are needed here.`);
+  return array;
+}
+
+/** Reads an array of numbers, row-major whatever its order in the file. */
+export const readNpy = (from: string | Source): HostTensor => openNpy(toSource(from)).read();
 
 /** Reads an array of texts. */
 export function readNpyText(from: string | Source): HostText {
   const source = toSource(from);
-  const array = parseNpy(source);
-  if (!("dtype" in array)) return array;
+  const array = openAny(source);
+  if (array.dtype === "text") return array.read();
   throw new FileError(`${source.name} holds numbers (${array.dtype}); text is needed here.`);
 }
 
 /** Reads either. */
-export function parseNpy(source: Source): HostTensor | HostText {
-  const refuse = (why: string): never => {
-    throw new FileError(`${source.name} is refused: ${why}.\nNothing was loaded; save it again with numpy.save.`);
-  };
-  const { start, text } = readHeader(source, refuse);
-  const { descr, fortran, shape } = parseHeader(text, refuse);
+export const parseNpy = (source: Source): HostTensor | HostText => openAny(source).read();
+
+/** Opens either: checks the header against the bytes that follow it. */
+export function openAny(source: Source): Npy | NpyText {
+  const refuse = refusal(source);
+  const { start, descr, fortran, shape } = npyHeader(source);
   const [, order, kind, size] = /^([<>|=])?([a-zA-Z?])(\d*)$/.exec(descr) ?? refuse(`its dtype is ${quoted(descr)}`);
   const letters = kind === "U" || kind === "S" || kind === "a";
   if (kind === "O") refuse("it holds Python objects, which would mean running a pickle");
-  const code = `${kind === "?" ? "b" : kind}${kind === "?" ? "1" : size}`;
-  const dtype = Object.hasOwn(dtypes, code) ? dtypes[code] : undefined;
+  const dtype = dtypeOf(kind === "?" ? "b1" : `${kind}${size}`);
   if (!letters && !dtype) refuse(`its dtype is ${quoted(descr)}; known are ${Object.keys(dtypes).join(" ")}, U and S`);
 
   const width = dtype ? dtypeBytes[dtype] : Number(size) * (kind === "U" ? 4 : 1);
@@ -74,14 +91,59 @@ export function parseNpy(source: Source): HostTensor | HostText {
       `(${shape.join(", ")}) of ${descr} needs ${bytes} bytes, but ${source.size - start} follow the header`,
     );
   }
-  const raw = source.read(start, bytes);
-  if (order === ">") swapBytes(raw, kind === "U" ? 4 : dtype ? width : 1);
-  if (fortran) toRowMajor(raw, shape, width);
-  if (dtype) return { shape, dtype, data: decode(raw, dtype) };
-  return { shape, data: kind === "U" ? unicode(raw, count, refuse) : latin(raw, count) };
+  const raw = () => source.read(start, bytes);
+  const bigEndian = order === ">";
+  if (dtype) return { shape, dtype, read: () => hostTensor(raw(), { shape, dtype, bigEndian, fortran }) };
+  const texts = () => {
+    const letters = arrange(raw(), shape, width, bigEndian && kind === "U" ? 4 : 1, fortran);
+    return kind === "U" ? unicode(letters, count, refuse) : latin(letters, count);
+  };
+  return { shape, dtype: "text", read: () => ({ shape: [...shape], data: texts() }) };
 }
 
-function readHeader(source: Source, refuse: (why: string) => never): { start: number; text: string } {
+/** NumPy's code of a kind and size, "f4", as a type; undefined for all that is not read. */
+export const dtypeOf = (code: string): HostDtype | undefined =>
+  Object.hasOwn(dtypes, code) ? dtypes[code] : undefined;
+
+/** Raw values, which must begin their buffer, as a tensor; the buffer is reordered in place and kept. */
+export function hostTensor(
+  raw: Uint8Array<ArrayBuffer>,
+  { shape, dtype, bigEndian, fortran }: { shape: number[]; dtype: HostDtype; bigEndian: boolean; fortran: boolean },
+): HostTensor {
+  const width = dtypeBytes[dtype];
+  arrange(raw, shape, width, bigEndian ? width : 1, fortran);
+  return { shape: [...shape], dtype, data: decode(raw, dtype) };
+}
+
+/** Little-endian and row-major, in place; numbers of `swap` bytes are turned round. */
+function arrange(
+  raw: Uint8Array<ArrayBuffer>,
+  shape: readonly number[],
+  width: number,
+  swap: number,
+  fortran: boolean,
+) {
+  swapBytes(raw, swap);
+  if (fortran) toRowMajor(raw, shape, width);
+  return raw;
+}
+
+type Refuse = (why: string) => never;
+
+const refusal = (source: Source): Refuse => {
+  return (why) => {
+    throw new FileError(`${source.name} is refused: ${why}.\nNothing was loaded; save it again with numpy.save.`);
+  };
+};
+
+/** What the header says, and where the values start. */
+export function npyHeader(source: Source): { start: number; descr: string; fortran: boolean; shape: number[] } {
+  const refuse = refusal(source);
+  const { start, text } = readHeader(source, refuse);
+  return { start, ...parseHeader(text, refuse) };
+}
+
+function readHeader(source: Source, refuse: Refuse): { start: number; text: string } {
   if (source.size < 10) refuse(`it has ${source.size} bytes, too few for a header`);
   const begin = source.read(0, 8);
   if (magic.some((byte, i) => begin[i] !== byte)) refuse("it does not begin with \\x93NUMPY");
@@ -100,7 +162,7 @@ const integer = "\\d+L?"; // Python 2 wrote a long as 3L
 const tuple = `\\(\\s*(?:${integer}\\s*,\\s*)*(?:${integer}\\s*)?\\)`;
 const item = new RegExp(`\\s*(${text})\\s*:\\s*(${text}|True|False|${tuple})\\s*(,|(?=\\}))`, "y");
 
-function parseHeader(header: string, refuse: (why: string) => never) {
+function parseHeader(header: string, refuse: Refuse) {
   const values = new Map<string, string>();
   const body = header.trim();
   if (body[0] !== "{") refuse("its header is no dict");
@@ -118,6 +180,7 @@ function parseHeader(header: string, refuse: (why: string) => never) {
   };
   if (values.size !== 3) refuse(`its header has ${values.size} keys, not descr, fortran_order and shape`);
   const shape = get("shape", /^\(/).match(/\d+/g)?.map(Number) ?? [];
+  if (shape.length > DIMENSIONS) refuse(`its shape has ${shape.length} dimensions, and NumPy's limit is ${DIMENSIONS}`);
   if (/\d\s*\)$/.test(values.get("shape")!) && shape.length === 1) refuse("its shape is a number, not a tuple");
   return { descr: get("descr", /^['"]/).slice(1, -1), fortran: get("fortran_order", /^[TF]/) === "True", shape };
 }
@@ -146,7 +209,7 @@ function toRowMajor(bytes: Uint8Array, shape: readonly number[], width: number):
   }
 }
 
-function unicode(bytes: Uint8Array<ArrayBuffer>, count: number, refuse: (why: string) => never): string[] {
+function unicode(bytes: Uint8Array<ArrayBuffer>, count: number, refuse: Refuse): string[] {
   const codes = new Uint32Array(bytes.buffer);
   const width = count ? codes.length / count : 0;
   return Array.from({ length: count }, (_, i) => {
@@ -178,12 +241,19 @@ export function writeNpy(path: string, tensor: HostTensor): void {
   if (wrong) throw new ShapeError(`${path}: the array ${wrong}.`);
   const { shape, dtype, data } = tensor;
   const stored = data instanceof Float32Array && dtype !== "f16" ? "f32" : dtype;
-  const code = Object.keys(dtypes).find((key) => dtypes[key] === stored)!;
-  const order = dtypeBytes[stored] === 1 ? "|" : "<";
+  const start = npyStart(shape, stored)!;
+  writeAtomic(path, [start, bytesOf(data instanceof Float32Array && stored === "f16" ? toHalf(data) : data)]);
+}
+
+/** What stands before the values (version 1.0, row-major); undefined for a type that NumPy lacks. */
+export function npyStart(shape: readonly number[], dtype: HostDtype): Uint8Array | undefined {
+  const code = Object.keys(dtypes).find((key) => dtypes[key] === dtype);
+  if (!code) return undefined;
+  const order = dtypeBytes[dtype] === 1 ? "|" : "<";
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
   const header = `{'descr': '${order}${code}', 'fortran_order': False, 'shape': ${tuple}, }`;
   const start = Math.ceil((10 + header.length + 1) / 64) * 64;
   const bytes = Buffer.from(`\u0093NUMPY\u0001\0\0\0${header.padEnd(start - 11)}\n`, "latin1");
   bytes.writeUInt16LE(start - 10, 8);
-  writeAtomic(path, [bytes, bytesOf(data instanceof Float32Array && stored === "f16" ? toHalf(data) : data)]);
+  return bytes;
 }

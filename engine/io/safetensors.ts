@@ -6,10 +6,12 @@
 // sorted by offset, the tensors tile the rest of the file without hole, overlap or tail.
 
 import { FileError, ShapeError } from "../errors.js";
-import { writeAtomic } from "./atomic.js";
-import { bytesOf, decode, dtypeBytes, elementCount, type HostDtype, type HostTensor, misfit, toHalf } from "./host.js";
+import { writeAtomic, writeAtomicStream } from "./atomic.js";
+import { encode, type Outgoing, outgoingBytes } from "./encode.js";
+import { decode, dtypeBytes, elementCount, type HostDtype, type HostTensor, misfit } from "./host.js";
 import { type Entry, parseHeader } from "./safetensors-header.js";
 import { type Source, toSource } from "./source.js";
+import { missing, show, type TensorFile } from "./tensor-file.js";
 
 const headerLimit = 100_000_000; // the format's own
 
@@ -40,7 +42,8 @@ interface Place {
 }
 
 /** An open file: names, shapes and metadata in memory, tensors on disk. */
-export class Safetensors {
+export class Safetensors implements TensorFile {
+  readonly format = "safetensors";
   readonly #source: Source;
   readonly #places: Map<string, Place>;
   readonly metadata: ReadonlyMap<string, string>;
@@ -78,12 +81,7 @@ export class Safetensors {
   }
 
   #place(name: string): Place {
-    const place = this.#places.get(name);
-    if (place) return place;
-    const some = this.names.slice(0, 5).join(", ");
-    throw new FileError(
-      `${this.path} has no tensor ${show(name)}.\n  it has  ${this.names.length} tensors: ${some}${this.names.length > 5 ? ", ..." : ""}`,
-    );
+    return this.#places.get(name) ?? missing(this, name);
   }
 }
 
@@ -147,9 +145,6 @@ const refusal = (path: string): Refuse => {
   };
 };
 
-/** A name out of a file, safe to print: quoted, at most 80 characters. */
-export const show = (name: string): string => JSON.stringify(name.length > 80 ? `${name.slice(0, 77)}...` : name);
-
 const brief = (shape: number[]): string => (shape.length > 8 ? `${shape.slice(0, 8)}, ...` : shape.join(", "));
 
 export interface WriteOptions {
@@ -169,47 +164,60 @@ export function writeSafetensors(
 ): void {
   const float = options.float ?? "f32";
   const stored = [...tensors].map(([name, tensor]) => {
-    const dtype = tensor.data instanceof Float32Array ? float : tensor.dtype;
     const wrong = misfit(tensor);
     if (wrong) throw new ShapeError(`${path}: tensor ${show(name)} ${wrong}.`);
-    return { name, tensor, dtype, bytes: tensor.data.length * dtypeBytes[dtype] };
+    return { name, tensor, shape: tensor.shape, dtype: tensor.data instanceof Float32Array ? float : tensor.dtype };
   });
-  stored.sort((a, b) => dtypeBytes[b.dtype] - dtypeBytes[a.dtype] || (a.name < b.name ? -1 : 1));
-
-  const header = new Map<string, unknown>();
-  if (options.metadata) header.set("__metadata__", options.metadata);
-  let offset = 0;
-  for (const { name, tensor, dtype, bytes } of stored) {
-    if (header.has(name)) throw new ShapeError(`${path}: two tensors are called ${show(name)}.`);
-    header.set(name, { dtype: dtype.toUpperCase(), shape: tensor.shape, data_offsets: [offset, offset + bytes] });
-    offset += bytes;
-  }
-  writeAtomic(path, pieces(path, header, stored));
+  const header = headerOf(path, stored, options.metadata);
+  const values = stored.map(
+    ({ name, tensor, dtype }) =>
+      () =>
+        encode(path, name, tensor, dtype),
+  );
+  writeAtomic(
+    path,
+    (function* () {
+      yield header;
+      for (const bytes of values) yield bytes();
+    })(),
+  );
 }
 
-function* pieces(
+/** The same for tensors whose values are fetched one at a time, each stored as its `dtype`. */
+export async function writeSafetensorsStream(
   path: string,
-  header: Map<string, unknown>,
-  stored: { name: string; tensor: HostTensor; dtype: HostDtype }[],
-): Generator<Uint8Array> {
+  tensors: ReadonlyMap<string, Outgoing>,
+  metadata?: Record<string, string>,
+): Promise<void> {
+  const stored = [...tensors].map(([name, tensor]) => ({ name, tensor, shape: tensor.shape, dtype: tensor.dtype }));
+  const header = headerOf(path, stored, metadata);
+  await writeAtomicStream(path, async (write) => {
+    write(header);
+    for (const { name, tensor } of stored) write(await outgoingBytes(path, name, tensor));
+  });
+}
+
+/** The length and the header, padded to 8 bytes. `stored` is brought into the order of the file. */
+function headerOf(
+  path: string,
+  stored: { name: string; shape: readonly number[]; dtype: HostDtype }[],
+  metadata?: Record<string, string>,
+): Uint8Array {
+  stored.sort((a, b) => dtypeBytes[b.dtype] - dtypeBytes[a.dtype] || (a.name < b.name ? -1 : 1));
+  const header = new Map<string, unknown>();
+  if (metadata) header.set("__metadata__", metadata);
+  let offset = 0;
+  for (const { name, shape, dtype } of stored) {
+    if (header.has(name)) throw new ShapeError(`${path}: two tensors are called ${show(name)}.`);
+    const end = offset + elementCount(shape)! * dtypeBytes[dtype];
+    header.set(name, { dtype: dtype.toUpperCase(), shape, data_offsets: [offset, end] });
+    offset = end;
+  }
   // Written by hand, because an object would put names that look like numbers first and lose "__proto__".
   const json = `{${[...header].map(([name, entry]) => `${JSON.stringify(name)}:${JSON.stringify(entry)}`).join(",")}}`;
   const text = new TextEncoder().encode(json);
   const padded = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20);
   new DataView(padded.buffer).setBigUint64(0, BigInt(padded.length - 8), true);
   padded.set(text, 8);
-  yield padded;
-  for (const { name, tensor, dtype } of stored) yield encode(path, name, tensor, dtype);
-}
-
-function encode(path: string, name: string, { data }: HostTensor, dtype: HostDtype): Uint8Array {
-  if (dtype !== "f16" || !(data instanceof Float32Array)) return bytesOf(data);
-  const worst = data.findIndex((v) => Number.isFinite(v) && Math.abs(v) >= 65520);
-  if (worst >= 0) {
-    throw new FileError(
-      `${path} was not written: tensor ${show(name)} holds ${data[worst]} at ${worst}, and float16 ends at 65504.\n` +
-        "Store it as f32.",
-    );
-  }
-  return bytesOf(toHalf(data));
+  return padded;
 }

@@ -9,6 +9,7 @@
 // The result is channels_last if an operand of its shape is.
 
 import { ShapeError } from "../errors.js";
+import { inParts, runElements } from "../parts.js";
 import { kernel, perElement } from "../shader.js";
 import { noGrad, record } from "../tape.js";
 import { empty, emptyLike, type Layout, type Shape, sameShape, show, type Tensor } from "../tensor.js";
@@ -85,7 +86,7 @@ function compute(op: Op, a: Tensor, b: Tensor): Tensor {
     throw new ShapeError(`${op}: a is ${show(a)}, b is ${show(b)}; both must be f32.`);
   if (sameShape(a.shape, b.shape) && a.layout === b.layout) {
     const y = emptyLike(a);
-    flat[op].run({ a, b, y }, { n: y.size }, perElement(y.size));
+    runElements(flat[op], { a, b, y });
     return y;
   }
 
@@ -94,6 +95,16 @@ function compute(op: Op, a: Tensor, b: Tensor): Tensor {
   const layout: Layout = lastChannels ? "channels_last" : "plain";
   const y = empty(shape, "f32", layout);
   y.madeBy = op;
+  const itemwise = Object.entries({ a, b }).filter(
+    ([, x]) => x.shape.length === shape.length && x.shape[0] === shape[0],
+  );
+  inParts<string>({ y, ...Object.fromEntries(itemwise) }, (part) => runBroadcast(op, { a, b, y, ...part }));
+  return y;
+}
+
+/** y = a op b by the walk that repeats. */
+function runBroadcast(op: Op, { a, b, y }: { a: Tensor; b: Tensor; y: Tensor }): void {
+  const { shape, layout } = y;
   const { sizes, strides } = walk(shape, layout, [repeated(a, shape), repeated(b, shape)]);
   const params = {
     n: y.size,
@@ -109,7 +120,6 @@ function compute(op: Op, a: Tensor, b: Tensor): Tensor {
   };
   const OP = binaryOps.indexOf(op);
   broadcast.run({ a, b, y }, params, { workgroups, constants: { ...constants, OP, DIMS: sizes.length, ...reading } });
-  return y;
 }
 
 /** The strides of x along the dimensions of the result: 0 where x is repeated. */

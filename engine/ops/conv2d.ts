@@ -9,7 +9,8 @@ import { ShapeError } from "../errors.js";
 import { scope } from "../scope.js";
 import { record } from "../tape.js";
 import { type Shape, show, type Tensor } from "../tensor.js";
-import { type ConvOptions, checkConv, correlate, sides, slide, spread } from "./convolution.js";
+import { type ConvOptions, checkConv, sides } from "./convolution.js";
+import { correlate, slide, spread } from "./convolution_parts.js";
 import { ceil4, cutFrom, fitted } from "./fitted.js";
 import type { Conv } from "./gemm_plan.js";
 import { channelSums, linearChannels } from "./linear.js";
@@ -25,7 +26,12 @@ export type { ConvOptions, Padding } from "./convolution.js";
  * @returns     (B, O, H', W'), channels_last where O allows it
  * @throws      ShapeError if channels differ or the kernel is larger than the padded image
  */
-export function conv2d(x: Tensor, w: Tensor, bias?: Tensor, { stride = 1, padding = 0 }: ConvOptions = {}): Tensor {
+export function conv2d(
+  x: Tensor,
+  w: Tensor,
+  bias?: Tensor,
+  { stride = 1, padding = 0, form }: ConvOptions = {},
+): Tensor {
   checkConv("conv2d", x, w, bias, 1);
   const [B, I, H, W] = x.shape as [number, number, number, number];
   const [O, , kh, kw] = w.shape as [number, number, number, number];
@@ -57,13 +63,13 @@ export function conv2d(x: Tensor, w: Tensor, bias?: Tensor, { stride = 1, paddin
     const X = fitted(x, wideX, "channels_last");
     const K = fitted(w, wideW, "channels_last");
     const widened = bias && fitted(bias, [wideO], "plain");
-    const y = cutFrom(wideY, shape, (y) => slide(g, { x: X, w: K, bias: widened, y }));
+    const y = cutFrom(wideY, shape, (y) => slide(g, { x: X, w: K, bias: widened, y }, form));
     const [xShape, wShape] = [x.shape, w.shape];
 
     return record(y, { inputs: bias ? [x, w, bias] : [x, w], saved: [X, K] }, (dy, needs) => {
       const D = fitted(dy, wideY, "channels_last");
-      const dx = needs[0] ? cutFrom(wideX, xShape, (d) => spread(g, { x: D, w: K, y: d })) : null;
-      const dw = needs[1] ? cutFrom(wideW, wShape, (d) => correlate(g, { large: X, small: D, dw: d })) : null;
+      const dx = needs[0] ? cutFrom(wideX, xShape, (d) => spread(g, { x: D, w: K, y: d }, form)) : null;
+      const dw = needs[1] ? cutFrom(wideW, wShape, (d) => correlate(g, { large: X, small: D, dw: d }, form)) : null;
       return bias ? [dx, dw, needs[2] ? channelSums(D, O) : null] : [dx, dw];
     });
   });

@@ -7,7 +7,8 @@ import { ShapeError } from "../errors.js";
 import { scope } from "../scope.js";
 import { record } from "../tape.js";
 import { type Shape, show, type Tensor } from "../tensor.js";
-import { type ConvOptions, checkConv, correlate, sides, slide, spread } from "./convolution.js";
+import { type ConvOptions, checkConv, sides } from "./convolution.js";
+import { correlate, slide, spread } from "./convolution_parts.js";
 import { ceil4, cutFrom, fitted } from "./fitted.js";
 import type { Conv } from "./gemm_plan.js";
 import { channelSums } from "./linear.js";
@@ -24,7 +25,7 @@ export function convTranspose2d(
   x: Tensor,
   w: Tensor,
   bias?: Tensor,
-  { stride = 1, padding = 0 }: ConvOptions = {},
+  { stride = 1, padding = 0, form }: ConvOptions = {},
 ): Tensor {
   checkConv("convTranspose2d", x, w, bias, 0);
   const [B, I, H, W] = x.shape as [number, number, number, number];
@@ -52,13 +53,13 @@ export function convTranspose2d(
     const X = fitted(x, wideX, "channels_last");
     const K = fitted(w, wideW, "channels_last");
     const widened = bias && fitted(bias, [wideO], "plain");
-    const y = cutFrom(wideY, shape, (y) => spread(g, { x: X, w: K, bias: widened, y }));
+    const y = cutFrom(wideY, shape, (y) => spread(g, { x: X, w: K, bias: widened, y }, form));
     const [xShape, wShape] = [x.shape, w.shape];
 
     return record(y, { inputs: bias ? [x, w, bias] : [x, w], saved: [X, K] }, (dy, needs) => {
       const D = fitted(dy, wideY, "channels_last");
-      const dx = needs[0] ? cutFrom(wideX, xShape, (d) => slide(g, { x: D, w: K, y: d })) : null;
-      const dw = needs[1] ? cutFrom(wideW, wShape, (d) => correlate(g, { large: D, small: X, dw: d })) : null;
+      const dx = needs[0] ? cutFrom(wideX, xShape, (d) => slide(g, { x: D, w: K, y: d }, form)) : null;
+      const dw = needs[1] ? cutFrom(wideW, wShape, (d) => correlate(g, { large: D, small: X, dw: d }, form)) : null;
       return bias ? [dx, dw, needs[2] ? channelSums(D, O) : null] : [dx, dw];
     });
   });

@@ -14,6 +14,7 @@ import { inSplits } from "./gemm.js";
 import type { Conv } from "./gemm_plan.js";
 import * as broadcast from "./gemm_plan.js";
 import * as tiled from "./tiled_plan.js";
+import { correlateWinograd, slideWinograd, spreadWinograd, type WinogradTile, winogradWork } from "./winograd.js";
 
 /** All sides; [rows, columns]; or [top, left, bottom, right]. */
 export type Padding = number | readonly [number, number] | readonly [number, number, number, number];
@@ -21,7 +22,12 @@ export type Padding = number | readonly [number, number] | readonly [number, num
 export interface ConvOptions {
   stride?: number;
   padding?: Padding;
+  /** In the place of what `formOf` would choose, for all passes: for tests and benchmarks. */
+  form?: Form | undefined;
 }
+
+/** The sum as it stands, or the tile of Winograd's form (3x3 kernels of stride 1 alone). */
+export type Form = "direct" | WinogradTile;
 
 /** Top, left, bottom, right. */
 export function sides(padding: Padding): readonly [number, number, number, number] {
@@ -59,40 +65,72 @@ export interface Passed {
   y: Tensor;
 }
 
-export function slide(g: Conv, { x, w, bias, y }: Passed): void {
-  const inputs = { x, w, bias: bias ?? w }; // a binding must be filled even where the constant BIAS is false
-  const sizes = { ...g, bias: bias !== undefined };
-  const { family, subgroupSize } = device();
-  if (family === "broadcast") {
-    const plan = broadcast.planConv(sizes, subgroupSize === 4 ? 4 : 8);
-    convBroadcast.run({ ...inputs, y }, plan.params, plan);
-    return;
-  }
-  const plan = tiled.planConv(sizes);
-  inSplits(plan.splits, y, (y) => convTiled.run({ ...inputs, y }, plan.params, plan));
+/**
+ * The form of a pass: of those that an adapter takes, the one with the least work.
+ *
+ * Winograd's are for software adapters, and not for `precision: "exact"`: winograd_output.wgsl has their errors. Work is
+ * estimated in multiply-adds (winograd.ts#winogradWork).
+ */
+export function formOf(g: Conv, pass: "slide" | "spread" | "correlate"): Form {
+  const { family, precision } = device();
+  if (family !== "broadcast" || precision === "exact") return "direct";
+  const direct = directWork[pass](g);
+  const [two, four] = [winogradWork(g, 2, pass, lanes()), winogradWork(g, 4, pass, lanes())];
+  if (Math.min(two, four) > GAIN * direct) return "direct";
+  return two < four ? 2 : 4;
 }
 
-export function spread(g: Conv, { x, w, bias, y }: Passed): void {
-  const inputs = { x, w, bias: bias ?? w };
-  const sizes = { ...g, bias: bias !== undefined };
-  const { family, subgroupSize } = device();
-  if (family === "broadcast") {
-    const plan = broadcast.planConvTransposed(sizes, subgroupSize === 4 ? 4 : 8);
-    convBroadcast.run({ ...inputs, y }, plan.params, plan);
-    return;
-  }
-  const plan = tiled.planConvTransposed(sizes);
-  inSplits(plan.splits, y, (y) => convTiled.run({ ...inputs, y }, plan.params, plan));
+/** What Winograd's form must save before it is taken: it is the less exact one. */
+const GAIN = 0.95;
+
+const directWork = {
+  slide: (g: Conv) => broadcast.workOf(broadcast.planConv(g, lanes()), g.largeChannels * g.kernel[0] * g.kernel[1]),
+  spread: (g: Conv) =>
+    broadcast.workOf(broadcast.planConvTransposed(g, lanes()), g.smallChannels * g.kernel[0] * g.kernel[1]),
+  correlate: (g: Conv) => {
+    const plan = broadcast.planConvWeight(g, lanes());
+    return broadcast.workOf(plan, (g.batch * g.small[0] * g.small[1]) / plan.splits);
+  },
+};
+
+export function slide(g: Conv, passed: Passed, form = formOf(g, "slide")): void {
+  if (form !== "direct") slideWinograd(g, form, passed);
+  else if (device().family === "broadcast") runBroadcast(broadcast.planConv, g, passed);
+  else runTiled(tiled.planConv, g, passed);
 }
 
-export function correlate(g: Conv, { large, small, dw }: { large: Tensor; small: Tensor; dw: Tensor }): void {
+export function spread(g: Conv, passed: Passed, form = formOf(g, "spread")): void {
+  if (form !== "direct") spreadWinograd(g, form, passed);
+  else if (device().family === "broadcast") runBroadcast(broadcast.planConvTransposed, g, passed);
+  else runTiled(tiled.planConvTransposed, g, passed);
+}
+
+function runBroadcast(planOf: typeof broadcast.planConv, g: Conv, { x, w, bias, y }: Passed): void {
+  const plan = planOf({ ...g, bias: bias !== undefined }, lanes());
+  convBroadcast.run({ x, w, bias: bias ?? w, y }, plan.params, plan); // a binding must be filled where BIAS is false too
+}
+
+function runTiled(planOf: typeof tiled.planConv, g: Conv, { x, w, bias, y }: Passed): void {
+  const plan = planOf({ ...g, bias: bias !== undefined });
+  inSplits(plan.splits, y, (y) => convTiled.run({ x, w, bias: bias ?? w, y }, plan.params, plan));
+}
+
+export function correlate(
+  g: Conv,
+  { large, small, dw }: { large: Tensor; small: Tensor; dw: Tensor },
+  form = formOf(g, "correlate"),
+): void {
   const inputs = { x: large, dy: small };
-  const { family, subgroupSize } = device();
-  if (family === "broadcast") {
-    const plan = broadcast.planConvWeight(g, subgroupSize === 4 ? 4 : 8);
+  if (form !== "direct") {
+    correlateWinograd(g, form, { ...inputs, dw });
+  } else if (device().family === "broadcast") {
+    const plan = broadcast.planConvWeight(g, lanes());
     inSplits(plan.splits, dw, (dw) => weightBroadcast.run({ ...inputs, dw }, plan.params, plan));
-    return;
+  } else {
+    const plan = tiled.planConvWeight(g);
+    inSplits(plan.splits, dw, (dw) => weightTiled.run({ ...inputs, dw }, plan.params, plan));
   }
-  const plan = tiled.planConvWeight(g);
-  inSplits(plan.splits, dw, (dw) => weightTiled.run({ ...inputs, dw }, plan.params, plan));
 }
+
+/** Lanes of a subgroup, for the plans of the broadcast family. */
+const lanes = () => (device().subgroupSize === 4 ? 4 : 8);

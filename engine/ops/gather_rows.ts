@@ -6,7 +6,7 @@
 // For sampling: not recorded (a gradient would add rows up; engine/ops/embedding.ts has that form).
 
 import { ShapeError } from "../errors.js";
-import { empty, show, type Tensor } from "../tensor.js";
+import { copyElements, empty, show, type Tensor } from "../tensor.js";
 
 /**
  * @param x      (B, ...), either layout
@@ -18,17 +18,10 @@ export function gatherRows(x: Tensor, rows: readonly number[]): Tensor {
   if (bad !== undefined) throw new ShapeError(`gatherRows: row ${bad} is not in x ${show(x)}.`);
   const y = empty([rows.length, ...x.shape.slice(1)], x.dtype, x.layout);
   y.madeBy = "gatherRows";
-  const bytes = (4 * x.size) / x.dim(0);
-  const { queue } = x.check().storage.device;
+  const width = x.size / x.dim(0);
   for (let i = 0, run = 1; i < rows.length; i += run, run = 1) {
     while (i + run < rows.length && rows[i + run] === rows[i]! + run) run++;
-    queue.copy(
-      x.storage.block.buffer,
-      x.offset + rows[i]! * bytes,
-      y.storage.block.buffer,
-      y.offset + i * bytes,
-      run * bytes,
-    );
+    copyElements(x, y, { from: rows[i]! * width, to: i * width, count: run * width });
   }
   return y;
 }

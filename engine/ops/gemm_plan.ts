@@ -44,6 +44,14 @@ export interface GemmPlan extends Plan {
   swapped: boolean;
 }
 
+/**
+ * What a plan's workgroups do, in multiply-adds of one with 32 rows: edges and idle lanes count, and few rows pay more for
+ * the loads of their columns (RM 8: 1.7, 16: 1.3 times the time for as many multiply-adds, lavapipe, 2026-11-24).
+ */
+export function workOf({ constants: { SG, RM, CN }, workgroups: [x, y, z] }: Plan, depth: number): number {
+  return x * y * z * 4 * Number(CN) * Number(SG) * ((2 / 3) * (Number(RM) + 16)) * depth;
+}
+
 /** A dimension of the grid, at most (WebGPU's default maxComputeWorkgroupsPerDimension). */
 const maxGroups = 65_535;
 
@@ -63,7 +71,7 @@ export function planGemm(g: Gemm, subgroup: SubgroupSize): GemmPlan {
   const [n, m] = swapped ? [g.cols, g.rows] : [g.rows, g.cols];
   const [p, q] = swapped ? [g.b, g.a] : [g.a, g.b];
   const outM = g.out.contiguous !== swapped; // is m the contiguous dimension of the output?
-  const { rm, cn, ku } = tile(m, n, g.depth, p.contiguous, q.contiguous, subgroup);
+  const { rm, cn, ku } = tile(m, n, g.depth, p, q, subgroup);
   const heads = g.heads ?? 1;
   const z = (g.batch ?? 1) * heads;
   if (z > maxGroups) throw new RangeError(`matmul: ${z} products at once; the grid holds ${maxGroups}.`);
@@ -117,13 +125,28 @@ function rowsOf(m: number, subgroup: SubgroupSize): number {
 }
 
 /** Rows a workgroup, vec4f columns a thread, k's a turn. Source: docs/kernels.md, constants of the broadcast family. */
-function tile(m: number, n: number, k: number, pK: boolean, qK: boolean, subgroup: SubgroupSize) {
+function tile(m: number, n: number, k: number, p: Operand, q: Operand, subgroup: SubgroupSize) {
   const rm = rowsOf(m, subgroup);
-  const outer = !pK && !qK; // the weight gradient's form: no operand has k contiguous
-  const cn = outer && subgroup === 8 && n % 64 === 0 ? 2 : 1;
-  const ku = outer ? (k % 2 === 0 ? 2 : 1) : subgroup === 4 ? 2 : 4;
-  return { rm, cn, ku };
+  if (p.contiguous || q.contiguous) return { rm, ...alongK(rm, n, !p.contiguous || isApart(p.ld), subgroup) };
+  const ku = k % 2 === 0 ? 2 : 1; // the weight gradient's form: no operand has k contiguous
+  return { rm, cn: subgroup === 8 && ku === 2 && fillsTwo(n) ? 2 : 1, ku };
 }
+
+/**
+ * Vec4f columns a thread and k's a turn where k is contiguous. On lavapipe 2 and 2 take 0.7 to 0.8 of the time of 1 and 4
+ * (CPU time, matmul and convolution of 16 to 1000 channels, 2026-11-24), except where few rows are, where half of a workgroup
+ * would have no work, or where columns are not `apart`. On SwiftShader they change nothing.
+ */
+function alongK(rm: number, n: number, apart: boolean, subgroup: SubgroupSize): { cn: number; ku: number } {
+  if (subgroup === 4) return { cn: 1, ku: 2 };
+  return rm >= 16 && apart && fillsTwo(n) ? { cn: 2, ku: 2 } : { cn: 1, ku: 4 };
+}
+
+/** Whether columns, `ld` elements from one to the next, do not all fall into the same lines of a cache of 32 KiB. */
+const isApart = (ld: number): boolean => ld % 1024 !== 0;
+
+/** Whether workgroups of 2 vec4f's for each of 8 lanes leave hardly more lanes without a column than those of 1. */
+const fillsTwo = (n: number): boolean => 64 * Math.ceil(n / 64) <= 1.1 * 32 * Math.ceil(n / 32);
 
 export interface Conv {
   /** Height and width of the side that the windows slide over: x of conv2d, y of conv_transpose2d; and of the other. */
@@ -154,13 +177,15 @@ function convLaunch(g: Conv, transposed: boolean, subgroup: SubgroupSize): Plan 
   const to = transposed ? { size: g.large, channels: g.largeChannels } : { size: g.small, channels: g.smallChannels };
   const remainders = transposed ? g.stride : ([1, 1] as const); // output pixels of one remainder share their taps
   const pixels = g.batch * Math.ceil(to.size[0] / remainders[0]) * Math.ceil(to.size[1] / remainders[1]);
-  const { rm, ku } = tile(to.channels, pixels, from.channels, true, !transposed, subgroup);
-  const [x, y] = foldGroups(Math.ceil(to.channels / rm) * Math.ceil(pixels / (4 * subgroup)));
+  const rm = rowsOf(to.channels, subgroup);
+  const { cn, ku } = alongK(rm, pixels, isApart(from.channels), subgroup);
+  const [x, y] = foldGroups(Math.ceil(to.channels / rm) * Math.ceil(pixels / (4 * cn * subgroup)));
   const wWidth = transposed ? 4 : ku;
   return {
     constants: {
       SG: subgroup,
       RM: rm,
+      CN: cn,
       KU: ku,
       TRANSPOSED: transposed,
       BIAS: g.bias ?? false,

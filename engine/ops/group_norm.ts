@@ -14,6 +14,7 @@
 import { device } from "../device.js";
 import { ShapeError } from "../errors.js";
 import { toLayout } from "../layout.js";
+import { inParts } from "../parts.js";
 import { scope } from "../scope.js";
 import { type Kernel, kernel } from "../shader.js";
 import { type Rule, record } from "../tape.js";
@@ -88,16 +89,12 @@ export interface Norm {
 export function statistics(norm: Norm): { stats: Tensor; affine: Tensor } {
   return scope(() => {
     const { x, batch, groups, w, bias, scale, shift } = norm;
-    const { T, ...place } = norm.memory;
-    const plan = chunksOf(norm.memory);
+    const { chunks, run, workgroup: WORKGROUP } = chunksOf(norm.memory);
     const channels = x.dim(1);
-    const partial = empty([place.items, plan.chunks, 2, channels]);
-    const WORKGROUP = plan.workgroup;
-    const threads = place.items * plan.chunks * place.units;
-    const params = { ...place, chunks: plan.chunks, run: plan.run };
-    statisticsKernel.run({ x, partial }, params, {
-      workgroups: Math.ceil(threads / WORKGROUP),
-      constants: { T, WORKGROUP },
+    const partial = empty([norm.memory.items, chunks, 2, channels]);
+    overItems(norm, { x, partial }, {}, (tensors, { T, ...place }) => {
+      const workgroups = Math.ceil((place.items * chunks * place.units) / WORKGROUP);
+      statisticsKernel.run(tensors, { ...place, chunks, run }, { workgroups, constants: { T, WORKGROUP } });
     });
 
     const stats = empty([batch, groups, 2]);
@@ -119,10 +116,12 @@ export function statistics(norm: Norm): { stats: Tensor; affine: Tensor } {
 
 /** y = act(a (x - mean) + s). */
 export function applyAffine(norm: Norm, affine: Tensor): Tensor {
-  const { x, memory, silu: SILU } = norm;
+  const { x, silu: SILU } = norm;
   const y = emptyLike(x);
-  const { T, ...place } = memory;
-  forward.run({ x, affine, y }, { ...place, item_stride: itemStride(norm, 3) }, perPixel(memory, { T, SILU }));
+  overItems(norm, { x, y }, { affine }, (tensors, memory) => {
+    const { T, ...place } = memory;
+    forward.run(tensors, { ...place, item_stride: itemStride(norm, 3) }, perPixel(memory, { T, SILU }));
+  });
   return y;
 }
 
@@ -150,13 +149,14 @@ export function recordNorm(norm: Norm, y: Tensor, stats: Tensor, affine: Tensor,
 /** Per (b, c): the sums of d and of d xhat (batch, 2, C); and u, v of dx = a d + u (x - mean) + v. */
 function gradientSums(norm: Norm, dy: Tensor, stats: Tensor, affine: Tensor): { sums: Tensor; uv: Tensor } {
   const { x, batch, w, scale, silu: SILU } = norm;
-  const { T, ...place } = norm.memory;
   const { chunks, run, workgroup: WORKGROUP } = chunksOf(norm.memory);
   const channels = x.dim(1);
-  const partial = empty([place.items, chunks, 2, channels]);
-  const params = { ...place, item_stride: itemStride(norm, 3), chunks, run };
-  const workgroups = Math.ceil((place.items * chunks * place.units) / WORKGROUP);
-  backwardSums.run({ x, dy, affine, partial }, params, { workgroups, constants: { T, WORKGROUP, SILU } });
+  const partial = empty([norm.memory.items, chunks, 2, channels]);
+  overItems(norm, { x, dy, partial }, { affine }, (tensors, { T, ...place }) => {
+    const params = { ...place, item_stride: itemStride(norm, 3), chunks, run };
+    const workgroups = Math.ceil((place.items * chunks * place.units) / WORKGROUP);
+    backwardSums.run(tensors, params, { workgroups, constants: { T, WORKGROUP, SILU } });
+  });
 
   const sums = empty([batch, 2, channels]);
   const uv = empty([batch, 2, channels]);
@@ -172,11 +172,13 @@ function gradientSums(norm: Norm, dy: Tensor, stats: Tensor, affine: Tensor): { 
 }
 
 function inputGradient(norm: Norm, dy: Tensor, affine: Tensor, uv: Tensor): Tensor {
-  const { x, memory, silu: SILU } = norm;
+  const { x, silu: SILU } = norm;
   const dx = emptyLike(x);
-  const { T, ...place } = memory;
-  const params = { ...place, item_stride: itemStride(norm, 3), uv_stride: itemStride(norm, 2) };
-  backwardInput.run({ x, dy, affine, uv, dx }, params, perPixel(memory, { T, SILU }));
+  overItems(norm, { x, dy, dx }, { affine, uv }, (tensors, memory) => {
+    const { T, ...place } = memory;
+    const params = { ...place, item_stride: itemStride(norm, 3), uv_stride: itemStride(norm, 2) };
+    backwardInput.run(tensors, params, perPixel(memory, { T, SILU }));
+  });
   return dx;
 }
 
@@ -217,6 +219,17 @@ function runMerge(norm: Norm, tree: Kernel, rows: Kernel, tensors: Record<string
   const constants = { AFFINE: Boolean(norm.w), MODULATED: Boolean(norm.scale) };
   if (device().family === "tiled") tree.run(tensors, params, { workgroups: batch * groups, constants });
   else rows.run(tensors, params, { workgroups: Math.ceil((batch * groups) / 16), constants });
+}
+
+/** Runs a step over all of x, or over a run of its items after the other; `maps` are an item each, or one for all. */
+function overItems(
+  { x, batch, memory }: Norm,
+  items: Record<string, Tensor>,
+  maps: Record<string, Tensor>,
+  run: (tensors: Record<string, Tensor>, memory: Memory) => void,
+): void {
+  const whole = batch > 1 ? { ...items, ...maps } : items;
+  inParts(whole, (part, count) => run({ ...maps, ...part }, { ...memory, items: (count * memory.items) / x.dim(0) }));
 }
 
 /** From one item's map to the next, in T; 0 where all items share one. */

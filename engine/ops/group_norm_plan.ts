@@ -1,6 +1,7 @@
 // How a normalisation's x lies in memory, and how much of it a thread does: the plan of group_norm.ts and batch_norm.ts.
 
 import { device } from "../device.js";
+import { bindable } from "../parts.js";
 import { planes, type Tensor } from "../tensor.js";
 
 /** How x lies: `items` of `pixels` times `units` of T, by strides in T. */
@@ -20,7 +21,7 @@ export function memoryOf(x: Tensor, fold: boolean): Memory {
   const T = last && channels % 4 === 0 ? "vec4f" : "f32";
   const units = T === "f32" ? channels : channels / 4;
   if (!last) return { T, items: batch, pixels, units, pixel_stride: 1, unit_stride: pixels };
-  const [items, inItem] = fold ? [1, batch * pixels] : [batch, pixels];
+  const [items, inItem] = fold && bindable([x]) ? [1, batch * pixels] : [batch, pixels];
   return { T, items, pixels: inItem, units, pixel_stride: units, unit_stride: 1 };
 }
 

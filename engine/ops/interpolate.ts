@@ -8,7 +8,8 @@
 
 import { ShapeError } from "../errors.js";
 import { toLayout } from "../layout.js";
-import { kernel } from "../shader.js";
+import { inParts } from "../parts.js";
+import { type Kernel, kernel } from "../shader.js";
 import { record } from "../tape.js";
 import { empty, type Tensor } from "../tensor.js";
 import { imagesOf } from "./images.js";
@@ -47,13 +48,17 @@ export function bilinear(x: Tensor, [out_height, out_width]: readonly [number, n
 export function upsampleNearest2(x: Tensor): Tensor {
   const { T, batch, channels, items, height, width, units } = imagesOf("upsampleNearest2", x);
   const { shape, layout } = x;
-  const params = { items, height, width, units };
-  const launch = { workgroups: Math.ceil((items * height * width * units) / 64), constants: { T } };
+  const run = (kernel: Kernel, tensors: Record<string, Tensor>) =>
+    inParts(tensors, (part, count) => {
+      const images = (items * count) / batch;
+      const launch = { workgroups: Math.ceil((images * height * width * units) / 64), constants: { T } };
+      kernel.run(part, { items: images, height, width, units }, launch);
+    });
   const y = empty([batch, channels, 2 * height, 2 * width], "f32", layout);
-  nearestForward.run({ x, y }, params, launch);
+  run(nearestForward, { x, y });
   return record(y, { inputs: [x] }, (dy) => {
     const dx = empty(shape, "f32", layout);
-    nearestBackward.run({ dy: toLayout(dy, layout), dx }, params, launch);
+    run(nearestBackward, { dy: toLayout(dy, layout), dx });
     return [dx];
   });
 }

@@ -1,7 +1,7 @@
 // Division by the length along one dimension, and its gradient.
 //
 //   n    = sqrt(sum_j x_j^2),  y_i = x_i / max(n, eps)
-//   dx_i = (dy_i - y_i sum_j dy_j y_j) / n  where n > eps,  dy_i / eps elsewhere
+//   dx_i = (dy_i - y_i sum_j dy_j y_j) / n  where n >= eps,  dy_i / eps elsewhere
 
 import { record } from "../tape.js";
 import { empty, emptyLike, type Tensor } from "../tensor.js";

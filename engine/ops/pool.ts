@@ -7,10 +7,11 @@
 
 import { ShapeError } from "../errors.js";
 import { toLayout } from "../layout.js";
-import { kernel } from "../shader.js";
+import { inParts } from "../parts.js";
+import { type Constants, type Kernel, kernel } from "../shader.js";
 import { record } from "../tape.js";
 import { empty, show, type Tensor } from "../tensor.js";
-import { type Images, imagesOf } from "./images.js";
+import { imagesOf } from "./images.js";
 import { mean } from "./reduce.js";
 
 const maxForward = kernel("max_pool2d"); //          x         -> y, index
@@ -36,12 +37,12 @@ export function maxPool2d(x: Tensor, options: PoolOptions): Tensor {
   const { T, I } = images;
   const y = empty(outputs, "f32", x.layout);
   const index = empty(outputs, "u32", x.layout);
-  maxForward.run({ x, y, index }, params, { workgroups: groups(images, y), constants: { T, I } });
+  run(maxForward, { x, y, index }, "y", params, { T, I });
   const dxLike = like(x);
   return record(y, { inputs: [x], saved: [index] }, (given) => {
     const dy = toLayout(given, index.layout);
     const dx = dxLike();
-    maxBackward.run({ dy, index, dx }, params, { workgroups: groups(images, dx), constants: { T, I } });
+    run(maxBackward, { dy, index, dx }, "dx", params, { T, I });
     return [dx];
   });
 }
@@ -52,12 +53,12 @@ export function avgPool2d(x: Tensor, options: PoolOptions): Tensor {
   const { T } = images;
   const { layout } = x;
   const y = empty(outputs, "f32", layout);
-  avgForward.run({ x, y }, params, { workgroups: groups(images, y), constants: { T } });
+  run(avgForward, { x, y }, "y", params, { T });
   const dxLike = like(x);
   return record(y, { inputs: [x] }, (given) => {
     const dy = toLayout(given, layout);
     const dx = dxLike();
-    avgBackward.run({ dy, dx }, params, { workgroups: groups(images, dx), constants: { T } });
+    run(avgBackward, { dy, dx }, "dx", params, { T });
     return [dx];
   });
 }
@@ -71,7 +72,21 @@ function like(x: Tensor): () => Tensor {
   return () => empty(shape, "f32", layout);
 }
 
-const groups = ({ T }: Images, y: Tensor): number => Math.ceil(y.size / (T === "f32" ? 64 : 256));
+/** One thread for each T of `out`. */
+function run(
+  kernel: Kernel,
+  tensors: Record<string, Tensor>,
+  out: string,
+  params: { items: number } & Record<string, number>,
+  constants: Constants,
+): void {
+  const whole = tensors[out]!;
+  inParts(tensors, (part, count) => {
+    const items = (params.items * count) / whole.dim(0);
+    const workgroups = Math.ceil(part[out]!.size / (constants.T === "f32" ? 64 : 256));
+    kernel.run(part, { ...params, items }, { workgroups, constants });
+  });
+}
 
 function windows(op: string, x: Tensor, { kernel, stride, padding = 0 }: PoolOptions) {
   const images = imagesOf(op, x);

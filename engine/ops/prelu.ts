@@ -5,7 +5,8 @@
 
 import { ShapeError } from "../errors.js";
 import { toLayout } from "../layout.js";
-import { kernel, perElement } from "../shader.js";
+import { inParts } from "../parts.js";
+import { type Kernel, kernel, perElement } from "../shader.js";
 import { record } from "../tape.js";
 import { emptyLike, show, sizeOf, type Tensor } from "../tensor.js";
 import { sumTo } from "./reduce.js";
@@ -26,21 +27,22 @@ export function prelu(x: Tensor, w: Tensor): Tensor {
   }
   const pixels = sizeOf(x.shape.slice(2));
   const inner = x.layout === "channels_last" ? 1 : pixels;
-  const params = { n: x.size, channels, inner };
-  const { workgroups, constants } = perElement(x.size);
-  const launch = {
-    workgroups,
-    constants: { ...constants, CHANNELS_LAST: inner === 1 && channels % (4 * Number(constants?.VECS)) === 0 },
-  };
+  const run = (kernel: Kernel, tensors: { x: Tensor } & Record<string, Tensor>) =>
+    inParts(tensors, (part) => {
+      const { workgroups, constants } = perElement(part.x!.size);
+      const CHANNELS_LAST = inner === 1 && channels % (4 * Number(constants?.VECS)) === 0;
+      const launch = { workgroups, constants: { ...constants, CHANNELS_LAST } };
+      kernel.run({ w, ...part }, { n: part.x!.size, channels, inner }, launch);
+    });
 
   const y = emptyLike(x);
-  forward.run({ x, w, y }, params, launch);
+  run(forward, { x, y });
 
   return record(y, { inputs: [x, w], saved: [x, w] }, (given, needs) => {
     const dy = toLayout(given, x.layout);
     const dx = emptyLike(x);
     const part = emptyLike(x);
-    backward.run({ x, w, dy, dx, part }, params, launch);
+    run(backward, { x, dy, dx, part });
     const perChannel = [channels, ...x.shape.slice(2).map(() => 1)]; // (C, 1, ...) aligns with (B, C, ...)
     return [dx, needs[1] ? sumTo(part, perChannel).alias([channels], "plain") : null];
   });

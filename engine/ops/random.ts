@@ -1,7 +1,9 @@
 // Random tensors, made on the GPU from a fresh key of an Rng: the same stream gives the same values on every adapter (normal ones
 // up to the last bits of log and cos). Twins: uniformArray and normalArray of engine/random.ts. No gradients.
 
+import { flat, inParts } from "../parts.js";
 import type { Rng } from "../random.js";
+import { scope } from "../scope.js";
 import { kernel } from "../shader.js";
 import { empty, type Shape, type Tensor } from "../tensor.js";
 
@@ -16,7 +18,12 @@ export const randn = (shape: Shape, rng: Rng): Tensor => fill("random_normal", s
 
 function fill(name: string, shape: Shape, rng: Rng): Tensor {
   const y = empty(shape);
-  const workgroups = Math.ceil(y.size / PER_GROUP);
-  kernel(name).run({ y }, { n: y.size, key: rng.key(), offset: 0 }, { workgroups });
+  const key = rng.key();
+  scope(() =>
+    inParts({ y: flat(y) }, (part, n, first) => {
+      const workgroups = Math.ceil(n / PER_GROUP);
+      kernel(name).run(part, { n, key, offset: first / 4 }, { workgroups });
+    }),
+  );
   return y;
 }

@@ -9,10 +9,12 @@
 import { device } from "../device.js";
 import { ShapeError } from "../errors.js";
 import { toLayout } from "../layout.js";
-import { scope } from "../scope.js";
+import { bindable, inParts } from "../parts.js";
+import { keep, scope } from "../scope.js";
 import { kernel } from "../shader.js";
 import { record } from "../tape.js";
 import { empty, type Layout, type Shape, show, sizeOf, type Tensor } from "../tensor.js";
+import { cat } from "./cat.js";
 import { dimsOf, memoryOrder, reducedShape, reshaped, toMemory } from "./rows.js";
 
 export { std, variance } from "./variance.js";
@@ -77,7 +79,8 @@ export function max(x: Tensor, dim = -1): Tensor {
   const index = empty(shape, "u32");
   maxForward.run({ x: from, y, index }, { ...step }, { workgroups: Math.ceil(threads / 64) });
 
-  return record(y, { inputs: [x], saved: [index] }, (dy) => {
+  return record(y, { inputs: [x], saved: [index] }, (given) => {
+    const dy = toLayout(given, "plain");
     const dx = empty(x.shape);
     maxBackward.run({ dy, index, dx }, { ...step }, { workgroups: Math.ceil(dx.size / 64) });
     return [dx];
@@ -128,7 +131,11 @@ function reduceSum(x: Tensor, dims: readonly number[], scale: number): Tensor {
 }
 
 /** x (O, R, I) summed over R. The plan: enough threads for the device, each with a run of rows, then one more call. */
-function sumStep(x: Tensor, { outer, rows, inner }: Step, scale: number): Tensor {
+function sumStep(x: Tensor, step: Step, scale: number): Tensor {
+  return bindable([x]) ? sumWhole(x, step, scale) : sumParts(x, step, scale);
+}
+
+function sumWhole(x: Tensor, { outer, rows, inner }: Step, scale: number): Tensor {
   if (device().family === "tiled" && inner === 1) return sumRows(x, outer, rows, scale);
   if (inner === 1 && rows % 4 === 0 && rows > 4) {
     return scope(() =>
@@ -152,6 +159,24 @@ function sumStep(x: Tensor, { outer, rows, inner }: Step, scale: number): Tensor
   return chunks === 1 ? y : sumStep(y, { outer, rows: chunks, inner }, 1);
 }
 
+/** The same for an x that is longer than a binding: sums of parts of it, gathered, and what is left of the sum over those. */
+function sumParts(x: Tensor, { outer, rows, inner }: Step, scale: number): Tensor {
+  const byOuter = outer > 1;
+  const sums: Tensor[] = [];
+  return scope(() => {
+    inParts({ x: x.alias(byOuter ? [outer, rows * inner] : [rows, inner], "plain") }, (part, count) => {
+      const step = byOuter ? { outer: count, rows, inner } : { outer: 1, rows: count, inner };
+      sums.push(keep(sumWhole(part.x, step, scale)));
+    });
+    const gathered = cat(
+      sums.map((s) => s.alias([s.size], "plain")),
+      0,
+    );
+    for (const s of sums) s.dispose();
+    return byOuter ? gathered : sumStep(gathered, { outer: 1, rows: sums.length, inner }, 1);
+  });
+}
+
 /** Workgroups a row, for GPUs: chunks of 16,384 columns, then one more call. */
 function sumRows(x: Tensor, rows: number, cols: number, scale: number): Tensor {
   const run = 16384;
@@ -170,6 +195,11 @@ function spread(dy: Tensor, steps: readonly Step[], scale: number): Tensor {
 
 function repeat(x: Tensor, { outer, rows, inner }: Step, scale: number): Tensor {
   const y = empty([outer, rows, inner]);
-  expand.run({ x, y }, { n: y.size, rows, inner, scale }, { workgroups: Math.ceil(y.size / 256) });
+  const run = (x: Tensor, y: Tensor, rows: number) =>
+    expand.run({ x, y }, { n: y.size, rows, inner, scale }, { workgroups: Math.ceil(y.size / 256) });
+  scope(() => {
+    if (outer === 1) inParts({ y: y.alias([rows, inner], "plain") }, (part, count) => run(x, part.y, count));
+    else inParts({ x: x.alias([outer, inner], "plain"), y }, (part) => run(part.x, part.y, rows));
+  });
   return y;
 }

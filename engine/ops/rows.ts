@@ -4,6 +4,8 @@
 import { device } from "../device.js";
 import { ShapeError } from "../errors.js";
 import { toLayout } from "../layout.js";
+import { bindable, inParts } from "../parts.js";
+import { scope } from "../scope.js";
 import { kernel, type Params } from "../shader.js";
 import { empty, type Layout, type Shape, sameShape, show, sizeOf, type Tensor } from "../tensor.js";
 
@@ -84,8 +86,12 @@ export function rowsAlong(op: string, x: Tensor, dims: readonly number[]): Rows 
 function transpose(x: Tensor, rows: number, cols: number): Tensor {
   const batch = x.size / (rows * cols);
   const y = empty([batch, cols, rows]);
-  const tiles = [Math.ceil(cols / 64), Math.ceil(rows / 4), Math.min(batch, 65_535)] as const;
-  kernel("transpose").run({ x, y }, { rows, cols, batch }, { workgroups: tiles });
+  scope(() =>
+    inParts({ x: x.alias([batch, rows, cols], "plain"), y }, (part, batch) => {
+      const tiles = [Math.ceil(cols / 64), Math.ceil(rows / 4), Math.min(batch, 65_535)] as const;
+      kernel("transpose").run(part, { rows, cols, batch }, { workgroups: tiles });
+    }),
+  );
   return y;
 }
 
@@ -100,13 +106,19 @@ export function runRows(
   constants: Record<string, boolean | number> = {},
 ): void {
   const { T, units } = unitsOf(cols);
-  const params = { rows, cols: units, ...rest };
   const chosen = { ...constants, T, SHARE: T === "vec4f" ? 1 : 0.25 };
-  if (device().family === "tiled") {
-    kernel(name).run(tensors, params, { workgroups: rows, constants: { ...chosen, WORKGROUP: threadsFor(units) } });
-  } else {
-    kernel(`${name}_rows`).run(tensors, params, { workgroups: Math.ceil(rows / 16), constants: chosen });
-  }
+  const run = (part: Record<string, Tensor>, rows: number) => {
+    const params = { rows, cols: units, ...rest };
+    if (device().family === "tiled") {
+      kernel(name).run(part, params, { workgroups: rows, constants: { ...chosen, WORKGROUP: threadsFor(units) } });
+    } else {
+      kernel(`${name}_rows`).run(part, params, { workgroups: Math.ceil(rows / 16), constants: chosen });
+    }
+  };
+  const all = Object.entries(tensors);
+  const sameRows = all.every(([, x]) => x.size === rows * cols); // else some hold a value a row, or one a column
+  if (bindable(Object.values(tensors)) || !sameRows) run(tensors, rows);
+  else scope(() => inParts(Object.fromEntries(all.map(([key, x]) => [key, x.alias([rows, cols], "plain")])), run));
 }
 
 /** Threads of a workgroup that walks `n` elements: a power of two from 32 to 256. */

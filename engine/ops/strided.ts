@@ -4,13 +4,17 @@
 // and carries one stride per dimension for each of its operands: 0 repeats an operand along that dimension.
 
 import { ShapeError } from "../errors.js";
+import { bindable, mostElements, windowOf } from "../parts.js";
+import { scope } from "../scope.js";
 import { kernel, perElement } from "../shader.js";
-import { type Layout, type Shape, sizeOf, type Tensor } from "../tensor.js";
+import { copyElements, type Layout, type Shape, sizeOf, type Tensor } from "../tensor.js";
 
 const copyKernel = kernel("strided_copy");
 
 /** Dimensions that common/strided.wgsl takes, after neighbours have been joined. */
 const MAX_DIMS = 8;
+/** Elements that a window may begin before what it is for. */
+const ALIGNED = 64;
 /** Up to this many runs, copy commands (faster than a kernel on software adapters, docs/kernels.md) pay for ending the pass. */
 const MAX_RUNS = 8;
 
@@ -82,7 +86,32 @@ export function copyBox(box: Shape, order: Layout, from: Side, to: Side): void {
   const { sizes, strides } = walk(box, order, [from.strides, to.strides]);
   const [x, y] = strides as [number[], number[]];
   if (x[0] === 1 && y[0] === 1 && n <= MAX_RUNS * sizes[0]!) copyRuns({ sizes, strides }, from, to);
-  else copyByKernel({ sizes, strides }, from, to);
+  else if (bindable([from.tensor, to.tensor])) copyByKernel({ sizes, strides }, from, to);
+  else copyInWindows({ sizes, strides }, from, to);
+}
+
+/** The walk in halves, until what a half reaches of either side can be bound. */
+function copyInWindows({ sizes, strides }: Walk, from: Side, to: Side): void {
+  const [x, y] = strides as [number[], number[]];
+  const lengths = sizes.map((size, d) => (size - 1) * Math.max(x[d]!, y[d]!));
+  const longest = lengths.indexOf(Math.max(...lengths));
+  const reaches = [x, y].map((of) => 1 + sizes.reduce((sum, size, d) => sum + (size - 1) * of[d]!, 0));
+  if (sizes[longest] === 1 || reaches.every((reach) => reach + ALIGNED <= mostElements())) {
+    scope(() => {
+      const [near, far] = [from, to].map(({ tensor, first, strides }, k) => {
+        const { view, start } = windowOf(tensor, first, reaches[k]!);
+        return { tensor: view, first: start, strides };
+      }) as [Side, Side];
+      copyByKernel({ sizes, strides }, near, far);
+    });
+    return;
+  }
+  const half = Math.ceil(sizes[longest]! / 2);
+  const halves = [half, sizes[longest]! - half].map((size) => sizes.map((n, d) => (d === longest ? size : n)));
+  for (const [k, part] of halves.entries()) {
+    const moved = (side: Side, of: number[]) => ({ ...side, first: side.first + k * half * of[longest]! });
+    copyInWindows({ sizes: part, strides }, moved(from, x), moved(to, y));
+  }
 }
 
 function copyByKernel({ sizes, strides }: Walk, from: Side, to: Side): void {
@@ -114,7 +143,6 @@ function copyByKernel({ sizes, strides }: Walk, from: Side, to: Side): void {
 function copyRuns({ sizes, strides }: Walk, from: Side, to: Side): void {
   const [x, y] = strides as [number[], number[]];
   const runs = sizeOf(sizes.slice(1));
-  const { queue } = from.tensor.check().storage.device;
   for (let run = 0; run < runs; run++) {
     let rest = run;
     let at = from.first;
@@ -125,12 +153,6 @@ function copyRuns({ sizes, strides }: Walk, from: Side, to: Side): void {
       at += c * x[d]!;
       into += c * y[d]!;
     }
-    queue.copy(
-      from.tensor.storage.block.buffer,
-      from.tensor.offset + 4 * at,
-      to.tensor.check().storage.block.buffer,
-      to.tensor.offset + 4 * into,
-      4 * sizes[0]!,
-    );
+    copyElements(from.tensor, to.tensor, { from: at, to: into, count: sizes[0]! });
   }
 }

@@ -6,7 +6,8 @@
 
 import { ShapeError } from "../errors.js";
 import { toLayout } from "../layout.js";
-import { kernel, perElement } from "../shader.js";
+import { runElements } from "../parts.js";
+import { kernel } from "../shader.js";
 import { record } from "../tape.js";
 import { emptyLike, show, type Tensor } from "../tensor.js";
 
@@ -42,12 +43,10 @@ function unary(name: Name, x: Tensor, p = 0, q = 0, dq = q): Tensor {
   if (x.dtype !== "f32") throw new ShapeError(`${name}: x is ${show(x)}, but must be f32.`);
   const OP = unaryOps.findIndex((op) => op.name === name);
   const { saves } = unaryOps[OP]!;
-  const { workgroups, constants } = perElement(x.size);
-  const launch = { workgroups, constants: { ...constants, OP } };
 
   const y = emptyLike(x);
   y.madeBy = name;
-  forward.run({ x, y }, { n: x.size, p, q }, launch);
+  runElements(forward, { x, y }, { p, q }, { OP }, name);
   const { layout } = y;
 
   if (!saves) return record(y, { inputs: [x] }, (dy) => [unary(name, dy, p, 0)]); // affine: the slope is p
@@ -55,7 +54,7 @@ function unary(name: Name, x: Tensor, p = 0, q = 0, dq = q): Tensor {
   return record(y, { inputs: [x], saved: [s] }, (given) => {
     const dy = toLayout(given, layout);
     const dx = emptyLike(dy);
-    backward.run({ s, dy, dx }, { n: dx.size, p, q: dq }, launch);
+    runElements(backward, { s, dy, dx }, { p, q: dq }, { OP }, `${name}_backward`);
     return [dx];
   });
 }

@@ -3,7 +3,7 @@
 // Needs          common/noise.wgsl, common/sdf.wgsl, common/face_struct.wgsl, common/face_shape.wgsl
 // Colours        linear RGB. p: a point in the head's axes, decimetres; q: the same, x folded; n: the normal there.
 
-/** A material at a point: what the lighting in draw_face.wgsl needs to know. */
+/** A material at a point: what the lighting in face_light.wgsl needs to know. */
 struct Surface {
   albedo: vec3f,
   gloss: f32,             // strength of the highlight

@@ -162,7 +162,7 @@ test("why: a run folder in use, or of other settings, is left as it is", { timeo
   expect(other.code).toBe(4);
   expect(told(other.err)).toMatchInlineSnapshot(`
     "run/step-1/head.safetensors is no save of this run.
-    The state dict does not fit CosFace: 0 of 1 tensors match, 0 are missing, 0 are not known, 1 are wrong.
+    The state dict does not fit CosFace: 0 of 1 tensors match, 1 is wrong.
       wrong    kernel is (128, 4), not (128, 5)
     Give the file of this net, or build the net of this file. Nothing was loaded.
     Use the settings in run/step-1/state.json, or name another --out.

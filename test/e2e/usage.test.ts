@@ -198,9 +198,9 @@ describe("files", () => {
     writeSafetensors(join(folder, "vqgan.safetensors"), tensors, { metadata: { net: "tiny" } });
     expect(await said("sample", "--weights", "nets")).toMatchInlineSnapshot(`
       "4
-      nets/vqgan.safetensors does not fit VqGan: 152 of 153 tensors match, 0 are missing, 0 are not known, 1 are wrong.
+      nets/vqgan.safetensors does not fit the autoencoder "tiny": 152 of 153 tensors match, 1 is wrong.
         wrong    quant_conv.bias is (1, 3), not (3)
-      Give the file of this net, or build the net of this file. Nothing was loaded."
+      \`uiface inspect nets/vqgan.safetensors\` shows what it holds. Nothing was loaded."
     `);
     writeSafetensors(join(folder, "vqgan.safetensors"), tensors, { metadata: { net: "tyni" } });
     expect(await said("sample", "--weights", "nets")).toMatchInlineSnapshot(`
@@ -210,8 +210,8 @@ describe("files", () => {
     writeFileSync(join(folder, "vqgan.safetensors"), "not a file of tensors");
     expect(await said("sample", "--weights", "nets")).toMatchInlineSnapshot(`
       "4
-      nets/vqgan.safetensors is refused: its header would be 7594793423135338350 bytes long, the format allows 100000000.
-      It was cut, damaged, or is no safetensors file. Nothing was loaded; get it again or write it anew from its source."
+      nets/vqgan.safetensors is refused: it begins with 6E 6F 74 20 61 20 66 69, which no known file does.
+      Files of tensors are safetensors, torch checkpoints (zip and legacy), .npy, .npz and pickles of arrays."
     `);
   });
 

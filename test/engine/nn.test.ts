@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Device, openDevice } from "../../engine/device.js";
 import type { HostTensor } from "../../engine/io/host.js";
 import { BatchNorm, Conv2d, constant, GroupNorm, Linear, Module, Parameter } from "../../engine/nn.js";
 import { scope } from "../../engine/scope.js";
+import type { Tensor } from "../../engine/tensor.js";
 
 class Small extends Module {
   readonly bn: BatchNorm;
@@ -75,6 +76,22 @@ describe("init", () => {
     for (const net of [a, b, other]) net.dispose();
   });
 
+  test("why: a layer that is declared elsewhere, or made later, keeps its values; a change of the numbers is seen", async () => {
+    class Other extends Module {
+      readonly added = new Linear(7, 7);
+      readonly down = [new Conv2d(8, 4, 3, { padding: 1 }), new GroupNorm(2, 4)];
+      readonly time_emb = { 1: new Linear(3, 2) };
+    }
+    const [a, b] = [new Small().init(7), new Other().init(7)];
+    for (const net of [a, b]) {
+      const read = async (x: { value: Tensor }) => [...(await x.value.read())];
+      expect(await read(net.time_emb[1].weight)).toEqual(await read(a.time_emb[1].weight));
+      expect(await read(net.down[0]!.bias!)).toEqual(await read(a.down[0]!.bias!));
+      expect(await read(net.time_emb[1].bias!)).toEqual([-0.4171636998653412, 0.5133582353591919]);
+    }
+    for (const net of [a, b]) net.dispose();
+  });
+
   test("why: PyTorch's default is U(-1, 1) / sqrt(fan in), for the bias too", async () => {
     const net = new Linear(400, 500).init(1);
     for (const p of [net.weight, net.bias!]) {
@@ -111,6 +128,21 @@ describe("load", () => {
     new Small().load(file).dispose();
   });
 
+  test("why: a file of gigabytes is in memory a tensor at a time", () => {
+    const values = fitting();
+    const steps: string[] = [];
+    const write = vi.spyOn(Parameter.prototype, "write").mockImplementation(function (this: Parameter) {
+      steps.push(`write ${this.name}`);
+    });
+    const read = (name: string): HostTensor => {
+      steps.push(`read ${name}`);
+      return values.get(name)!;
+    };
+    new Small().load({ names: [...values.keys()], info: (name) => values.get(name)!, read });
+    write.mockRestore();
+    expect(steps).toEqual([...values.keys()].flatMap((name) => [`read ${name}`, `write ${name}`]));
+  });
+
   test("why: loading again must not give the optimiser's tensors away", () => {
     const net = new Small().init(0);
     const before = net.parameters();
@@ -128,7 +160,7 @@ describe("load", () => {
     const before = await net.bn.running_mean.value.read();
     expect(() =>
       net.load(file),
-    ).toThrow(`The state dict does not fit Small: 9 of 11 tensors match, 1 are missing, 1 are not known, 1 are wrong.
+    ).toThrow(`The state dict does not fit Small: 9 of 11 tensors match, 1 is missing, 1 is not known, 1 is wrong.
   missing  empty (5)
   unknown  class_emb.weight (10, 5)
   wrong    time_emb.1.weight is (3, 2), not (2, 3)

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Device, openDevice } from "../../engine/device.js";
 import { TrainingStopped } from "../../engine/errors.js";
 import type { HostTensor } from "../../engine/io/host.js";
@@ -150,18 +150,23 @@ describe("flat storage", () => {
 });
 
 describe.each(["broadcast", "tiled"] as const)("%s kernels", (family) => {
-  beforeAll(() => {
+  beforeEach(() => {
     dev.family = family;
+    dev.foldAfter = 3; // grids in two dimensions: the flat one is a part of them
+  });
+  afterEach(() => {
+    dev.foldAfter = dev.limits.maxComputeWorkgroupsPerDimension;
   });
 
   test.each([
-    { why: "L2 decay and odd betas", decoupled: false, weightDecay: 0.1, betas: [0.8, 0.95] as const },
-    { why: "decoupled decay", decoupled: true, weightDecay: 0.1, betas: [0.9, 0.999] as const },
-  ])("Adam, $why, against the float64 twin", async ({ decoupled, weightDecay, betas }) => {
+    { why: "L2 decay and odd betas", decoupled: false, weightDecay: 0.1, betas: [0.8, 0.95] as const, eps: 1e-8 },
+    { why: "decoupled decay", decoupled: true, weightDecay: 0.1, betas: [0.9, 0.999] as const, eps: 1e-8 },
+    { why: "an eps that can be seen", decoupled: false, weightDecay: 0, betas: [0.9, 0.999] as const, eps: 0.1 },
+  ])("Adam, $why, against the float64 twin", async ({ decoupled, weightDecay, betas, eps }) => {
     const parameters = leaves();
     const optimizer = decoupled
-      ? new AdamW(parameters, { weightDecay, betas })
-      : new Adam(parameters, { weightDecay, betas });
+      ? new AdamW(parameters, { weightDecay, betas, eps })
+      : new Adam(parameters, { weightDecay, betas, eps });
     const twins = parameters.map((p) => ({
       w: Float64Array.from(values(p.name, p.size)),
       m: new Float64Array(p.size),
@@ -172,13 +177,17 @@ describe.each(["broadcast", "tiled"] as const)("%s kernels", (family) => {
       const grads = give(parameters, `step ${t}`);
       optimizer.step({ lr });
       optimizer.zeroGrad();
-      const settings = { lr, betas, eps: 1e-8, weightDecay, decoupled };
+      const settings = { lr, betas, eps, weightDecay, decoupled };
       for (const [i, state] of twins.entries()) twin.adam(state, grads[i]!, t, settings);
     }
     for (const [i, w] of (await readAll(parameters)).entries()) compare(parameters[i]!.name, w, twins[i]!.w, 1e-6);
   });
 
-  test.each([false, true])("SGD with momentum, Nesterov %s, clipped, against the float64 twin", async (nesterov) => {
+  test.each([
+    { nesterov: false, clip: 5 },
+    { nesterov: true, clip: 5 },
+    { nesterov: false, clip: 0 },
+  ])("SGD with momentum, Nesterov $nesterov, clipped to $clip, against the float64 twin", async ({ nesterov, clip }) => {
     const parameters = leaves();
     const settings = { momentum: 0.9, nesterov, weightDecay: 5e-4 };
     const optimizer = new SGD(parameters, settings);
@@ -188,18 +197,45 @@ describe.each(["broadcast", "tiled"] as const)("%s kernels", (family) => {
     }));
     for (let t = 1; t <= 3; t++) {
       const grads = give(parameters, `step ${t}`);
-      const norm = optimizer.clipGradNorm(5);
+      const norm = clip ? optimizer.clipGradNorm(clip) : undefined;
       optimizer.step({ lr: 0.1 });
       optimizer.zeroGrad();
       const want = twin.gradNorm(grads);
-      expect(Math.abs((await norm.item()) - want) / want).toBeLessThan(1e-6);
-      const scale = Math.min(1, 5 / (want + 1e-6));
+      if (norm) expect(Math.abs((await norm.item()) - want) / want).toBeLessThan(1e-6);
+      const scale = clip ? Math.min(1, clip / (want + 1e-6)) : 1;
       for (const [i, { w, m }] of twins.entries()) {
         const clipped = grads[i]!.map((g) => g * scale);
         twin.sgd(w, m, clipped, { lr: 0.1, ...settings });
       }
     }
     for (const [i, w] of (await readAll(parameters)).entries()) compare(parameters[i]!.name, w, twins[i]!.w, 1e-6);
+  });
+
+  test("averages of several workgroups, against the float64 twin", async () => {
+    const parameters = leaves();
+    const ema = new Ema(parameters);
+    const twins = parameters.map((p) => Float64Array.from(values(p.name, p.size)));
+    for (const [t, decay] of [0.9, 0.3].entries()) {
+      for (const [i, p] of parameters.entries()) {
+        const w = values(`${t} ${p.name}`, p.size);
+        p.write(w);
+        twin.ema(twins[i]!, w, decay);
+      }
+      ema.update(decay);
+    }
+    for (const [i, x] of (await readAll(ema.stateDict().values())).entries())
+      compare(parameters[i]!.name, x, twins[i]!, 1e-6);
+  });
+
+  test("why: PyTorch divides by the norm plus 1e-6, which small gradients feel", async () => {
+    const [w, g, most] = [tensor([1]).requiresGrad("w"), Math.fround(2e-6), 1e-6];
+    const optimizer = new SGD([w]);
+    backward(w, tensor([g]));
+    optimizer.clipGradNorm(most);
+    optimizer.step({ lr: 1e5 });
+    const got = 1 - (await w.item());
+    const want = (1e5 * g * most) / (g + 1e-6);
+    expect(Math.abs(got / want - 1)).toBeLessThan(1e-5);
   });
 
   test("why: the norm of a bucket longer than one turn of all threads, the same bits twice", async () => {
@@ -236,6 +272,7 @@ describe.each(["broadcast", "tiled"] as const)("%s kernels", (family) => {
       give(parameters, "bad");
       const spoilt = values("bad d", 21);
       spoilt[20] = bad;
+      if (Number.isNaN(bad)) new Uint32Array(spoilt.buffer)[20] = 0x7fc00001; // a NaN may carry any bits
       backward(parameters[1]!, tensor(spoilt, [3, 7]));
       step();
       give(parameters, "good again");

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type Device, openDevice } from "../../engine/device.js";
+import { silu } from "../../engine/ops/unary.js";
 import { sizeClass } from "../../engine/pool.js";
 import { kernel, perElement } from "../../engine/shader.js";
+import { backward } from "../../engine/tape.js";
 import { empty, tensor, zeros } from "../../engine/tensor.js";
 
 let dev: Device;
@@ -80,6 +82,12 @@ test("a binding past the adapter's limit names the tensor and the limit", () => 
     /a needs 2,048 bytes; this adapter binds 1,024 at most \(maxStorageBufferBindingSize\)[\s\S]*\(512\)/,
   );
   limits.mockRestore();
+});
+
+test("why: a profile says silu, not the file that holds all functions of one number", async () => {
+  const x = tensor([1, 2, 3, 4]).requiresGrad("x");
+  const timeline = await dev.profile(() => backward(silu(x), tensor([1, 1, 1, 1])));
+  expect(timeline.map((t) => t.kernel)).toEqual(["silu", "silu_backward"]);
 });
 
 test("a profile has a row for every dispatch", async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cosine, cosineRestarts, emaDecay, multiStep, stepDecay } from "../../engine/schedules.js";
+import { cosine, cosineRestarts, emaDecay, multiStep } from "../../engine/schedules.js";
 
 // Against PyTorch's own numbers: test/parity/schedules.ts.
 
@@ -32,8 +32,7 @@ test("why: cycles of one length, and a minimum", () => {
   expect(() => cosineRestarts(1, { lr: 1, firstCycle: 4, cycleFactor: 1.5 })).toThrow("the factor whole");
 });
 
-test("why: steps and milestones count from the step at which they are reached", () => {
-  expect([2, 3, 6].map((step) => stepDecay(step, { lr: 1, every: 3 }))).toEqual([1, 0.1, 0.1 * 0.1]);
+test("why: milestones count from the step at which they are reached", () => {
   expect([9, 10, 11, 20].map((step) => multiStep(step, { lr: 1, milestones: [10, 20], gamma: 0.5 }))).toEqual([
     1, 0.5, 0.5, 0.25,
   ]);

@@ -1,6 +1,6 @@
 // What must hold of the UNet whatever its weights are. Its numbers are held by test/parity/unet.ts.
 
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Device, openDevice } from "../../engine/device.js";
 import { mse } from "../../engine/ops/loss.js";
 import { random } from "../../engine/random.js";
@@ -135,6 +135,50 @@ test("why: a training step gives back all it took but the gradients, and reaches
   for (const p of net.parameters()) p.gradIsStale = true;
   expect(await step()).toBe(first);
   expect(dev.pool.liveBytes).toBe(live);
+});
+
+test("why: a net that runs its blocks twice is for memory, and must not be another net", async () => {
+  const [x, context, target] = [latent(), contexts(), noise("target", [B, 3, 8, 8])];
+  const step = async (recompute: boolean) => {
+    for (const p of net.parameters()) p.gradIsStale = true;
+    const loss = await scope(async () => {
+      const loss = mse(net.forward(x, [3, 700, 20], context, { rng: random(9), recompute }), target);
+      backward(loss);
+      return loss.item();
+    });
+    return [loss, ...(await Promise.all(net.parameters().map((p) => p.grad!.read())))];
+  };
+  expect(await step(true)).toEqual(await step(false));
+  for (const t of [x, context, target]) t.dispose();
+});
+
+test("why: a batch whose tensors are longer than a binding is run in parts, forwards and back", async () => {
+  const rows = 24;
+  const [x, context] = [noise("long x", [rows, 3, 8, 8]), noise("long context", [rows, 16])];
+  const step = () =>
+    scope(async () => {
+      for (const p of net.parameters()) p.gradIsStale = true;
+      const before = dev.queue.dispatches;
+      const eps = net.forward(x, 40, context, { rng: random(4) });
+      backward(mse(eps, noise("long target", [rows, 3, 8, 8])));
+      const grads = await Promise.all(net.parameters().map(async (p) => (await p.grad!.read()) as Float32Array));
+      return { dispatches: dev.queue.dispatches - before, eps: (await eps.read()) as Float32Array, grads };
+    });
+  const whole = await step();
+  const most = Math.max(...net.parameters().map((p) => 4 * p.size)); // weights are not cut
+  const limit = vi.spyOn(dev.gpu.limits, "maxStorageBufferBindingSize", "get").mockReturnValue(most);
+  const parts = await step();
+  limit.mockRestore();
+  expect(parts.dispatches).toBeGreaterThan(whole.dispatches + 50);
+  expect(relativeError(parts.eps, whole.eps)).toBeLessThan(1e-5);
+  const sizes = whole.grads.map((g) => g.reduce((most, v) => Math.max(most, Math.abs(v)), 0));
+  const floor = [...sizes].sort((a, b) => a - b)[sizes.length >> 1]! / 10; // some gradients are 0 by mathematics, and noise here
+  parts.grads.forEach((g, i) => {
+    const want = whole.grads[i]!;
+    const off = g.reduce((most, v, k) => Math.max(most, Math.abs(v - want[k]!)), 0);
+    expect(off / Math.max(sizes[i]!, floor)).toBeLessThan(1e-4);
+  });
+  for (const t of [x, context]) t.dispose();
 });
 
 test("why: maps by index, a number for each block and the middle, and heat in 0..1", async () => {

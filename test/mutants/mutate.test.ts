@@ -51,6 +51,19 @@ test("of an unrolled loop's head only the bound changes", () => {
   ]);
 });
 
+test("a smaller workgroup, because a larger one changes nothing", () => {
+  expect(lines("const WORKGROUP: u32 = 16u;")).toEqual(["const WORKGROUP: u32 = 15u;"]);
+});
+
+test("where every lane holds the sum, any may store it; elsewhere lane 0 is a choice to be tested", () => {
+  const store = "fn main() {\n  if (lane == 0u) { y[row] = s; }\n}";
+  expect(lines(`// @import common/reduce.wgsl\n${store}`)).toEqual([]);
+  expect(lines(`// @import common/row.wgsl\n${store}`)).toEqual([
+    "if (lane != 0u) { y[row] = s; }",
+    "if (lane == 1u) { y[row] = s; }",
+  ]);
+});
+
 test("a mutant in a module-scope constant names it; ids hold when lines move, and are unique", () => {
   const text = "const A: u32 = 4u;\nfn f() {\n  a = a + 1u;\n  a = a + 1u;\n}";
   const found = mutantsOf("f.wgsl", text);

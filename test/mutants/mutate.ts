@@ -3,10 +3,12 @@
 //   + - * / %  and their assignments     + <-> -, * <-> /, % -> /        && ||            the other
 //   < <= > >= == !=                      < <-> <=, > <-> >=, == <-> !=   -x               x
 //   min max                              the other                       select(a, b, c)  select(b, a, c)
-//   numbers                              n -> n + 1, 0.0 -> 1.0, x.y -> 1.1 x.y
+//   numbers                              n -> n + 1, 0.0 -> 1.0, x.y -> 1.1 x.y; WORKGROUP -> WORKGROUP - 1, since a larger one
+//                                        covers the same elements with lanes to spare
 //
 // Left alone: comments, attributes, types, signatures, structs, bindings; the `0u` and `<` of an unrolled loop's head, which
-// the loader wants as they are. A constant that every launch replaces is the runner's business (`constant` names it).
+// the loader wants as they are; `if (lane == 0u)` in kernels that import common/reduce.wgsl, whose sums every lane holds, so
+// that any may store them. A constant that every launch replaces is the runner's business (`constant` names it).
 
 export interface Mutant {
   /** Stable when lines move: file, the line's code, column in it, change. The key of accepted.json. */
@@ -69,6 +71,8 @@ const SKIPPED = [
   /^(?:var<[^;]*|alias [^;]*|enable [^;]*|override [^;]*|requires [^;]*);/gm,
   /@\w+(?:\([^)]*\))?/g,
 ];
+const ANY_LANE = /\bif \(lane == 0u\)/g;
+const HAS_SUMS = /^\/\/ @import common\/(?:reduce|row_tree)\.wgsl/m;
 const UNROLLED = /\/\/\s*@unroll\s*\n\s*for \((var \w+ = 0u; \w+ <)/g;
 
 /** Every mutant of `text`, in the file's order. */
@@ -79,7 +83,8 @@ export function mutantsOf(file: string, text: string): Mutant[] {
   const lines = text.split("\n");
   const seen = new Map<string, number>();
   return tokens.flatMap((token, i) => {
-    const edits = change(tokens, i);
+    const constant = constants.find((c) => c.from <= token.at && token.at < c.to)?.name;
+    const edits = change(tokens, i, constant === "WORKGROUP" ? -1 : 1);
     if (!edits.length) return [];
     const start = clean.lastIndexOf("\n", token.at) + 1;
     const line = clean.slice(0, start).split("\n").length;
@@ -91,7 +96,6 @@ export function mutantsOf(file: string, text: string): Mutant[] {
     const key = `${file} | ${code} | ${column}: ${from} -> ${to}`;
     const before = seen.get(key) ?? 0;
     seen.set(key, before + 1);
-    const constant = constants.find((c) => c.from <= token.at && token.at < c.to)?.name;
     return [{ id: before ? `${key} #${before + 1}` : key, file, line, code, from, to, constant, edits }];
   });
 }
@@ -104,11 +108,11 @@ export function mutate(text: string, { edits }: Mutant): string {
   return out;
 }
 
-/** What to change at token i; nothing where it is no operator, sign, argument list or number. */
-function change(tokens: readonly Token[], i: number): Edit[] {
+/** What to change at token i, a whole number by `step`; nothing where it is no operator, sign, argument list or number. */
+function change(tokens: readonly Token[], i: number, step: number): Edit[] {
   const { text, at, kind } = tokens[i]!;
   const one = (to: string): Edit[] => [{ at, length: text.length, to }];
-  if (kind === "number") return one(another(text));
+  if (kind === "number") return one(another(text, step));
   if (kind === "name" && tokens[i + 1]?.text !== "(") return [];
   if (text === "select") return swapArguments(tokens, i + 1);
   const before = tokens[i - 1];
@@ -119,12 +123,12 @@ function change(tokens: readonly Token[], i: number): Edit[] {
   return to === undefined ? [] : one(to);
 }
 
-/** n -> n + 1, 0.0 -> 1.0, x.y -> 1.1 x.y; the suffix stays. */
-function another(number: string): string {
+/** n -> n + step, 0.0 -> 1.0, x.y -> 1.1 x.y; the suffix stays. */
+function another(number: string, step: number): string {
   const [, digits, suffix] = /^(0x[\da-f]+|[\d.]+(?:e[+-]?\d+)?)([uifh]?)$/i.exec(number)!;
   const value = Number(digits);
   const isFloat = /[.e]/i.test(digits!) && !digits!.startsWith("0x");
-  if (!isFloat) return `${value + 1}${suffix}`;
+  if (!isFloat) return `${value + step}${suffix}`;
   if (value === 0) return `1.0${suffix}`;
   const scaled = String(value * 1.1);
   return `${/[.e]/.test(scaled) ? scaled : `${scaled}.0`}${suffix}`;
@@ -183,6 +187,7 @@ function blank(text: string): string {
   let out = text.replace(/\/\*[\s\S]*?\*\//g, (m) => wipe(m));
   out = out.replace(UNROLLED, (all, head: string) => all.slice(0, all.length - head.length) + wipe(head));
   out = out.replace(/\/\/.*/g, (m) => wipe(m));
+  if (HAS_SUMS.test(text)) out = out.replace(ANY_LANE, (m) => wipe(m));
   for (const pattern of SKIPPED) out = out.replace(pattern, (m) => wipe(m));
   out = out.replace(/\bfn\s+\w+\s*\([^{]*\{/g, (m) => `${wipe(m.slice(0, -1))}{`);
   for (const { index, 0: name } of [...out.matchAll(TEMPLATES)]) {

@@ -1,6 +1,9 @@
-// Runs a mutant against the tests of its kernels: those of the files that are nearest to the kernels' hosts, and the others
-// where these are few. A file's tests are run once without a change when they are first needed: which kernels they run, how
-// long they take, and whether they pass at all.
+// Runs mutants against the tests of their kernels: those of the files that are nearest to the kernels' hosts, and the others
+// where these run none of them. A test is run once without a change when it is first needed: which kernels it runs, how long
+// it takes, and whether it passes at all.
+//
+// The verdict does not depend on the clock or on the order of mutants: one that survives has met every near test of its
+// kernels.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +13,7 @@ import type { Shaders } from "./shaders.js";
 import { Hung, type Reply, WorkerProcess } from "./worker-process.js";
 
 /** `replaced`: in a constant that every launch replaces, so it changes nothing. */
-export type Fate = "caught" | "hung" | "survived" | "does not compile" | "replaced";
+export type Fate = "killed" | "hung" | "survived" | "does not compile" | "replaced";
 
 export interface Result {
   mutant: Mutant;
@@ -20,81 +23,69 @@ export interface Result {
 }
 
 interface Test {
+  file: string;
   index: number;
   name: string;
-  ms: number;
-  kernels: Record<string, string[]>;
-  /** Mutants of the file at hand that it has caught. */
+  /** What the clean run found; undefined before it. */
+  clean: Clean | undefined;
+  /** By file: milliseconds of the processor's time with what the file is part of compiled anew. */
+  costs: Map<string, number>;
+  /** Mutants of the file at hand that it has killed. */
   kills: number;
 }
 
-/** The clean run's limit for a test. */
+interface Clean {
+  passes: boolean;
+  /** Kernels that it runs, with the sets of constants (JSON). */
+  kernels: Record<string, readonly string[]>;
+}
+
+/** The clean run's limit. */
 const CLEAN_MS = 60_000;
-/** A test file of more than this is left as soon as it has enough tests of the kernels at hand. */
-const LONG_MS = 15_000;
-/** Sets of constants whose compilation is tried first; an error in another shows in the test that compiles it. */
-const TRIED_SETS = 12;
+/** A mutant's limit, in a process that has compiled all other kernels of the test. */
+const limitOf = (cost: number): number => 1000 + 5 * cost;
+/** After so many tests that all replace a constant it is believed that every launch does. */
+const REPLACED = 3;
 
 export class Runner {
   private readonly worker: WorkerProcess;
-  /** What the clean run found of each file, and where in the list of all tests it stopped. */
-  private readonly known = new Map<TestFile, { tests: Test[]; next: number; ms: number }>();
-  private readonly namedIn = new Map<string, Set<string>>();
-  private changed: string | undefined;
+  private readonly tests = new Map<string, Test[]>();
+  private readonly namedIn: ReadonlyMap<string, ReadonlySet<string>>;
+  /** What stands in a file's place, and in which of the worker's lives. */
+  private placed: { file: string; text: string; life: number } | undefined;
+  /** Tests that the worker has run in its present life. */
+  private warm = { life: 0, tests: new Set<Test>() };
 
   constructor(
     private readonly shaders: Shaders,
     private readonly bundle: Bundle,
     root: string,
-    /** Milliseconds of tests, by their clean run, that a mutant must survive. */
-    private readonly patienceMs: number,
-    /** How many tests are enough to leave out those of files further away. */
-    private readonly enough: number,
+    /** Also the files further away. */
+    private readonly thorough: boolean,
     private readonly log: (line: string) => void,
   ) {
-    this.worker = new WorkerProcess(
-      bundle.worker,
-      bundle.tests.map((t) => t.path),
-    );
-    for (const path of new Set(bundle.tests.flatMap((t) => [...t.distance.keys()]))) {
-      for (const [, name] of readFileSync(join(root, path), "utf8").matchAll(/["`]([a-z]\w*)["`]/g)) {
-        const files = this.namedIn.get(name!) ?? new Set();
-        this.namedIn.set(name!, files.add(path));
-      }
-    }
+    this.worker = new WorkerProcess(bundle.worker);
+    this.namedIn = filesThatName(bundle, root);
   }
 
   async run(mutant: Mutant): Promise<Result> {
-    if (this.changed !== mutant.file) await this.restore();
-    const affected = this.shaders.kernelsOf(mutant.file);
-    let left = this.patienceMs;
-    let tried = 0;
-    for (const files of this.rings(affected)) {
-      await this.cleanRun(files, affected);
-      const tests = files
-        .flatMap((f) => this.known.get(f)!.tests)
-        .filter((t) => affected.some((kernel) => kernel in t.kernels));
-      if (!tests.length) continue;
-      if (this.isReplaced(mutant, affected)) return { mutant, fate: "replaced", by: "" };
-      try {
-        const put = await this.put(mutant.file, mutate(this.shaders.texts.get(mutant.file)!, mutant), affected);
-        if (!put.ok) return { mutant, fate: "does not compile", by: firstLine(put.error) };
-        tests.sort((a, b) => b.kills - a.kills || a.ms - b.ms);
-        const chosen: Test[] = [];
-        for (const test of tests) {
-          if (left <= 0) break;
-          chosen.push(test);
-          left -= test.ms;
+    const kernels = this.shaders.kernelsOf(mutant.file);
+    let [tried, blind] = [0, 0];
+    for (const files of this.rings(kernels)) {
+      for (const test of await this.inOrder(files, kernels)) {
+        const { passes, kernels: runs } = await this.clean(test, mutant.file);
+        if (!passes || !kernels.some((k) => k in runs)) continue;
+        if (replaces(runs, mutant, kernels)) {
+          if (++blind >= REPLACED && !tried) return { mutant, fate: "replaced", by: `${mutant.constant}` };
+          continue;
         }
-        tried += chosen.length;
-        const result = await this.against(mutant, chosen);
-        if (result) return result;
-      } catch (error) {
-        if (error instanceof Hung) return { mutant, fate: "hung", by: error.message };
-        throw error;
+        tried++;
+        const failed = await this.against(mutant, test);
+        if (failed) return failed;
       }
-      if (left <= 0 || tried >= this.enough) break;
+      if (tried && !this.thorough) break;
     }
+    if (blind && !tried) return { mutant, fate: "replaced", by: `${mutant.constant}` };
     return { mutant, fate: "survived", by: tried ? `${tried} tests` : "no test runs it" };
   }
 
@@ -102,16 +93,69 @@ export class Runner {
     this.worker.stop();
   }
 
-  private async against(mutant: Mutant, tests: readonly Test[]): Promise<Result | undefined> {
-    for (const test of tests) {
-      const reply = await this.worker.ask({ type: "test", index: test.index }, 3000 + 8 * test.ms);
-      if (reply.ok) continue;
-      if (/^(?:shaders\/|common\/|WebGPU: )/.test(reply.error ?? ""))
-        return { mutant, fate: "does not compile", by: firstLine(reply.error) };
-      test.kills++;
-      return { mutant, fate: "caught", by: `${test.name}: ${firstLine(reply.error)}` };
+  /** Undefined if the test passes. */
+  private async against(mutant: Mutant, test: Test): Promise<Result | undefined> {
+    if (!this.isWarm(test) || !test.costs.has(mutant.file)) await this.unchanged(test, mutant.file);
+    await this.place(mutant.file, mutate(this.shaders.texts.get(mutant.file)!, mutant));
+    const reply = await this.ask(test, limitOf(test.costs.get(mutant.file) ?? 0));
+    if (reply === "hung") return { mutant, fate: "hung", by: test.name };
+    if (reply.ok) return undefined;
+    const by = firstLine(reply.error);
+    if (/^(?:shaders\/|common\/|WebGPU: )/.test(by)) return { mutant, fate: "does not compile", by };
+    test.kills++;
+    return { mutant, fate: "killed", by: `${test.name}: ${by}` };
+  }
+
+  /** The test's run without a change. */
+  private async clean(test: Test, file: string): Promise<Clean> {
+    if (test.clean) return test.clean;
+    const reply = await this.unchanged(test, file);
+    const [passes, error] = reply === "hung" ? [false, "never ends"] : [reply.ok, reply.error];
+    if (!passes) this.log(`not used, fails without a change: ${test.name}: ${firstLine(error)}`);
+    test.clean = { passes, kernels: (reply !== "hung" && reply.kernels) || {} };
+    return test.clean;
+  }
+
+  private async unchanged(test: Test, file: string): Promise<Reply | "hung"> {
+    const text = this.shaders.texts.get(file)!;
+    await this.place(file, text);
+    await this.put(file, text); // again, even if it stood there: the cost is to hold the compiler's work
+    const reply = await this.ask(test, CLEAN_MS);
+    if (reply !== "hung") test.costs.set(file, Math.max(test.costs.get(file) ?? 0, reply.cpu ?? 0));
+    return reply;
+  }
+
+  private isWarm(test: Test): boolean {
+    return this.warm.life === this.worker.life && this.warm.tests.has(test);
+  }
+
+  private async ask(test: Test, limitMs: number): Promise<Reply | "hung"> {
+    const { file, index } = test;
+    try {
+      const reply = await this.worker.ask({ type: "test", file, index }, limitMs);
+      if (this.warm.life !== this.worker.life) this.warm = { life: this.worker.life, tests: new Set() };
+      this.warm.tests.add(test);
+      return reply;
+    } catch (error) {
+      if (error instanceof Hung) return "hung";
+      throw error;
     }
-    return undefined;
+  }
+
+  /** Puts a text in a file's place, and the one that stood in another's back. */
+  private async place(file: string, text: string): Promise<void> {
+    this.worker.start();
+    const { life } = this.worker;
+    const before = this.placed?.life === life ? this.placed : undefined;
+    if (before?.file === file && before.text === text) return;
+    if (before && before.file !== file) await this.put(before.file, this.shaders.texts.get(before.file)!);
+    if (this.placed?.file !== file) for (const test of [...this.tests.values()].flat()) test.kills = 0;
+    await this.put(file, text);
+    this.placed = { file, text, life };
+  }
+
+  private put(path: string, text: string): Promise<Reply> {
+    return this.worker.ask({ type: "put", path, text, kernels: this.shaders.kernelsOf(path) }, CLEAN_MS);
   }
 
   /** Test files that can reach a kernel: for each kernel the nearest ones, then all others. */
@@ -131,60 +175,50 @@ export class Runner {
     return [[...near], [...far].filter((t) => !near.has(t))];
   }
 
-  /** Runs the files' tests as the shaders stand, those that were not run before and are needed. */
-  private async cleanRun(files: readonly TestFile[], kernels: readonly string[]): Promise<void> {
-    for (const file of files) {
-      const known = this.known.get(file) ?? { tests: [], next: 0, ms: 0 };
-      this.known.set(file, known);
-      const covers = () => kernels.every((k) => known.tests.filter((t) => k in t.kernels).length >= this.enough);
-      const all = await this.worker.start();
-      for (; known.next < all.length && !(known.ms > LONG_MS && covers()); known.next++) {
-        const { file: owner, name } = all[known.next]!;
-        if (owner !== file.path) continue;
-        await this.restore();
-        const reply = await this.worker.ask({ type: "test", index: known.next }, CLEAN_MS).catch(asReply);
-        const { ms = 0, kernels = {} } = reply;
-        known.ms += ms;
-        if (!reply.ok) this.log(`not used, fails without a change: ${name}: ${firstLine(reply.error)}`);
-        else if (Object.keys(kernels).length) known.tests.push({ index: known.next, name, ms, kernels, kills: 0 });
-      }
+  /** Tests that kill and that are known to run a kernel come first, the quick ones before the slow; then those named like one. */
+  private async inOrder(files: readonly TestFile[], kernels: readonly string[]): Promise<Test[]> {
+    const words = new Set(kernels.flatMap((k) => k.split("_")));
+    const likeness = ({ name }: Test) => [...words].filter((word) => name.includes(word)).length;
+    const cost = ({ costs }: Test) => Math.max(...costs.values());
+    const all: Test[] = [];
+    for (const { path } of files) all.push(...(await this.testsOf(path)));
+    return all
+      .map((test) => ({ test, rank: test.clean ? 1e6 * (1 + test.kills) - cost(test) : likeness(test) }))
+      .sort((a, b) => b.rank - a.rank)
+      .map(({ test }) => test);
+  }
+
+  private async testsOf(file: string): Promise<readonly Test[]> {
+    const known = this.tests.get(file);
+    if (known) return known;
+    const { ok, error, tests = [] } = await this.worker.ask({ type: "list", file }, CLEAN_MS);
+    if (!ok) this.log(`not used, does not load: ${file}: ${firstLine(error)}`);
+    const found = tests.map(
+      (name, index): Test => ({
+        ...{ file, index, name },
+        ...{ clean: undefined, costs: new Map(), kills: 0 },
+      }),
+    );
+    this.tests.set(file, found);
+    return found;
+  }
+}
+
+/** Whether all of a test's launches of the kernels give the mutant's constant another value. */
+function replaces(runs: Clean["kernels"], { constant }: Mutant, kernels: readonly string[]): boolean {
+  const sets = kernels.flatMap((k) => runs[k] ?? []);
+  return constant !== undefined && sets.every((set) => constant in (JSON.parse(set) as object));
+}
+
+/** For every name in quotes the files that have it, of those that tests import. */
+function filesThatName(bundle: Bundle, root: string): Map<string, Set<string>> {
+  const found = new Map<string, Set<string>>();
+  for (const path of new Set(bundle.tests.flatMap((t) => [...t.distance.keys()]))) {
+    for (const [, name] of readFileSync(join(root, path), "utf8").matchAll(/["`]([a-z]\w*)["`]/g)) {
+      found.set(name!, (found.get(name!) ?? new Set()).add(path));
     }
   }
-
-  private isReplaced({ constant }: Mutant, kernels: readonly string[]): boolean {
-    if (!constant) return false;
-    const sets = kernels.flatMap((kernel) => [...this.constantsOf(kernel)]);
-    return sets.length > 0 && sets.every((set) => constant in (JSON.parse(set) as object));
-  }
-
-  /** The changed file as it stands on disk again. */
-  private async restore(): Promise<void> {
-    const path = this.changed;
-    if (path === undefined) return;
-    await this.put(path, this.shaders.texts.get(path)!, this.shaders.kernelsOf(path), 0);
-    this.changed = undefined;
-    for (const { tests } of this.known.values()) for (const test of tests) test.kills = 0;
-  }
-
-  private async put(path: string, text: string, kernels: readonly string[], most = TRIED_SETS): Promise<Reply> {
-    this.changed = path;
-    let left = most;
-    const sets = kernels.map((name): [string, string[]] => {
-      const some = [...this.constantsOf(name)].slice(0, Math.min(left, 3));
-      left -= some.length;
-      return [name, some];
-    });
-    return this.worker.ask({ type: "put", path, text, kernels: Object.fromEntries(sets) }, CLEAN_MS);
-  }
-
-  private constantsOf(kernel: string): Set<string> {
-    return new Set([...this.known.values()].flatMap((k) => k.tests).flatMap((t) => t.kernels[kernel] ?? []));
-  }
+  return found;
 }
 
 const firstLine = (text = ""): string => text.split("\n", 1)[0]!;
-
-function asReply(error: unknown): Reply {
-  if (error instanceof Hung) return { ok: false, error: error.message };
-  throw error;
-}

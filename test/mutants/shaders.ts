@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { type Mutant, mutantsOf } from "./mutate.js";
 
 /**
- * A picture has no right answer: whether a lip is 0.47 or 0.52 wide is taste, and no test should say. These files are run
- * only when they are named.
+ * A picture has no right answer: whether a lip is 0.47 or 0.52 wide is taste, and no test should say. Nor has a kernel whose
+ * time alone is of interest, on adapters with features that no software adapter has. These are run only when they are named.
  */
-const DRAWN = /^(?:draw_face|common\/(?:face_\w+|sdf|noise))\.wgsl$/;
+const NO_ANSWER = /^(?:draw_face|bench_\w+|common\/(?:face_\w+|sdf|noise))\.wgsl$/;
 
 export class Shaders {
   /** By path below shaders/. */
@@ -26,7 +26,7 @@ export class Shaders {
   /** The files that a request names: a stem with what begins with it, or all. */
   select(stems: readonly string[]): string[] {
     const files = [...this.texts.keys()];
-    if (!stems.length) return files.filter((file) => !DRAWN.test(file));
+    if (!stems.length) return files.filter((file) => !NO_ANSWER.test(file));
     return stems.flatMap((stem) => {
       const found = files.filter((file) => {
         const name = file.replace(/^common\//, "").replace(/\.wgsl$/, "");

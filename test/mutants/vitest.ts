@@ -2,6 +2,7 @@
 // number of times, in a process that keeps its device. `expect` is vitest's own.
 
 import { chai, JestAsymmetricMatchers, JestChaiExpect, JestExtend } from "@vitest/expect"; // comes with vitest
+import { fn, isMockFunction, restoreAllMocks, spyOn } from "@vitest/spy"; // so does this
 
 type Work = (...args: unknown[]) => unknown;
 
@@ -62,6 +63,7 @@ export async function runTest({ work, suite }: Listed): Promise<void> {
     if (!(error instanceof Skipped)) throw error;
   } finally {
     for (const s of line) for (const hook of s.afterEach) await hook(context);
+    restoreAllMocks();
   }
 }
 
@@ -106,12 +108,13 @@ export const afterAll = (_work: Work): void => {};
 for (const plugin of [JestExtend, JestChaiExpect, JestAsymmetricMatchers]) chai.use(plugin);
 export const { expect } = chai;
 
-/** Mocks have no business in tests of kernels: a test that asks for one fails here and is left to vitest. */
-export const vi = new Proxy(
-  {},
+/** Spies are there. A test that asks for clocks or modules of its own fails here and is left to vitest. */
+export const vi = new Proxy<Record<string, unknown>>(
+  { fn, isMockFunction, restoreAllMocks, spyOn },
   {
-    get: () => {
-      throw new Error("vi is not there in the mutant runner.");
+    get: (spies, name) => {
+      if (String(name) in spies) return spies[String(name)];
+      throw new Error(`vi.${String(name)} is not there in the mutant runner.`);
     },
   },
 );

@@ -124,6 +124,11 @@ checkOp<Args>(
       args: { heads: 1, scale: 1, stripBytes: 320 },
     },
     {
+      why: "workgroups of rows, all full",
+      inputs: { ...cross([4, 4, 80], 8), source: source([1, 0, 3, 2]) },
+      args: { heads: 1, scale: 1 },
+    },
+    {
       why: "equal logits have no spread to divide by: items that are their own source are left alone, in every strip",
       inputs: { ...cross([3, 8, 5], 8), k: { shape: [3, 8, 8], range: [0.5, 0.5] }, source: source([0, 1, 2]) },
       args: { heads: 1, scale: 1, stripBytes: 320 },

@@ -38,6 +38,11 @@ const cases: OpCase<BatchNormArgs>[] = [
     },
     args: { training: false },
   },
+  {
+    why: "eval of more channels than a workgroup, to a multiple of 64 bytes",
+    inputs: { ...affine([2, 80]), ...running(80) },
+    args: { training: false },
+  },
   { why: "eval of one value a channel", inputs: { ...affine([1, 12]), ...running(12) }, args: { training: false } },
 ];
 
@@ -63,12 +68,12 @@ describe("running statistics", () => {
   afterAll(() => dev.close());
 
   test("move by the momentum to the mean and the unbiased variance", async () => {
-    const shape = [3, 8, 4, 5];
+    const [channels, shape] = [80, [3, 80, 4, 5]]; // more than a workgroup, to a multiple of 64 bytes
     const u = random(1, "running").uniforms(count(shape));
     const x = array(shape, (i) => Math.fround(u[i]!));
     await scope(async () => {
-      const runningMean = tensor(new Array(8).fill(1));
-      const runningVar = tensor(new Array(8).fill(2));
+      const runningMean = tensor(new Array(channels).fill(3));
+      const runningVar = tensor(new Array(channels).fill(2));
       batchNorm(tensor(x.data, shape, "f32", "channels_last"), {
         runningMean,
         runningVar,
@@ -79,7 +84,7 @@ describe("running statistics", () => {
       compare(
         "mean",
         await runningMean.read(),
-        want.map(({ mean }) => 0.75 + 0.25 * mean),
+        want.map(({ mean }) => 2.25 + 0.25 * mean),
         1e-6,
       );
       compare(

@@ -2,15 +2,17 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Device, openDevice } from "../../engine/device.js";
 import { add, binaryOps, div, mul, sub } from "../../engine/ops/binary.js";
+import { kernel, perElement } from "../../engine/shader.js";
 import { tensor } from "../../engine/tensor.js";
-import { checkOp } from "../check-op.js";
+import { checkOp, WHOLE } from "../check-op.js";
 import * as twin from "../reference/binary.js";
 
 const ops = { add, sub, mul, div };
 const reference = { add: twin.add, sub: twin.sub, mul: twin.mul, div: twin.div };
 
 const shapes: { why: string; a: readonly number[]; b: readonly number[] }[] = [
-  { why: "equal shapes, an odd size over several workgroups", a: [3, 5003], b: [3, 5003] },
+  { why: "equal shapes, an odd size over several workgroups", a: [3, 1367], b: [3, 1367] },
+  { why: "equal shapes over several workgroups, to a multiple of 64 bytes", a: [WHOLE], b: [WHOLE] },
   { why: "equal shapes that may lie channels_last", a: [2, 8, 3, 5], b: [2, 8, 3, 5] },
   { why: "a scale for each item and channel", a: [2, 8, 4, 4], b: [2, 8, 1, 1] },
   { why: "a scale for each item and channel, rows longer than a thread's part", a: [2, 32, 4, 8], b: [2, 32, 1, 1] },
@@ -27,6 +29,12 @@ const shapes: { why: string; a: readonly number[]; b: readonly number[] }[] = [
   { why: "one image for all items", a: [2, 4, 3, 2], b: [1, 4, 3, 2] },
   { why: "sizes of 1 on both sides", a: [1, 1], b: [1] },
 ];
+/** For one operation: the walk is the same for all. */
+const repeats: typeof shapes = [
+  { why: "rows of an odd number of vec4's, several workgroups", a: [WHOLE / 12, 12], b: [12] },
+  { why: "rows that end inside a vec4, several workgroups", a: [96, 45], b: [45] },
+  { why: "rows longer than a thread's part, several workgroups", a: [129, 32], b: [129, 1] },
+];
 
 for (const op of ["add", "sub", "mul"] as const) {
   checkOp(
@@ -37,6 +45,12 @@ for (const op of ["add", "sub", "mul"] as const) {
   );
 }
 checkOp(
+  "add with repeats",
+  ({ a, b }) => ops.add(a!, b!),
+  ({ a, b }) => reference.add(a!, b!),
+  repeats.map(({ why, a, b }) => ({ why, inputs: { a, b } })),
+);
+checkOp(
   "div",
   ({ a, b }) => ops.div(a!, b!),
   ({ a, b }) => reference.div(a!, b!),
@@ -46,7 +60,10 @@ checkOp(
   "mul by itself",
   ({ a }) => ops.mul(a!, a!),
   ({ a }) => reference.mul(a!, a!),
-  [{ why: "both gradients arrive at one leaf", inputs: { a: [2, 4, 3, 3] } }],
+  [
+    { why: "both gradients arrive at one leaf", inputs: { a: [2, 4, 3, 3] } },
+    { why: "... and are added up in several workgroups, to a multiple of 64 bytes", inputs: { a: [WHOLE] } },
+  ],
 );
 checkOp(
   "mul of two layouts",
@@ -82,6 +99,18 @@ describe("binary", () => {
       expect(y.layout).toBe("channels_last");
       expect(await y.read()).toEqual(values.map((v) => 2 * v));
     }
+  });
+
+  test.each([3, 65_535])("add_into adds in place, with the grid folded after %i", async (foldAfter) => {
+    const [x, y] = [
+      tensor(Float32Array.from({ length: WHOLE }, (_, i) => i)),
+      tensor(new Float32Array(WHOLE).fill(0.5)),
+    ];
+    const before = dev.foldAfter;
+    dev.foldAfter = foldAfter;
+    kernel("add_into").run({ x, y }, { n: WHOLE }, perElement(WHOLE));
+    dev.foldAfter = before;
+    expect(await y.read()).toEqual(Float32Array.from({ length: WHOLE }, (_, i) => i + 0.5));
   });
 
   test("the numbers of the operations are the shader's", () => {

@@ -1,5 +1,5 @@
 import { crossEntropy } from "../../engine/ops/cross_entropy.js";
-import { checkOp } from "../check-op.js";
+import { checkOp, FULL_ROWS } from "../check-op.js";
 import * as reference from "../reference/cross_entropy.js";
 
 const labels = (rows: number, classes: number) => ({
@@ -19,6 +19,11 @@ checkOp<number>(
       inputs: { x: [3, 1003], t: labels(3, 1003) },
       args: 0.1,
       range: [-64, 64],
+    },
+    {
+      why: "workgroups of rows, all full, in two chunks a row",
+      inputs: { x: [FULL_ROWS, 70], t: labels(FULL_ROWS, 70) },
+      args: 0.1,
     },
     { why: "one row, one class more than a chunk", inputs: { x: [1, 65], t: labels(1, 65) }, args: 0 },
   ],

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Device, openDevice } from "../../engine/device.js";
 import { dropout } from "../../engine/ops/dropout.js";
-import { random } from "../../engine/random.js";
+import { random, uniformArray } from "../../engine/random.js";
 import "../../engine/methods.js";
 import { tensor } from "../../engine/tensor.js";
-import { checkOp } from "../check-op.js";
+import { checkOp, WHOLE } from "../check-op.js";
 import * as reference from "../reference/dropout.js";
 
 const rng = () => random(7, "dropout");
@@ -16,6 +16,8 @@ checkOp(
   ({ x }, p) => reference.dropout(x!, p, rng().key()),
   [
     { why: "the gradient has the mask of the forward pass", inputs: { x: [3, 401] }, args: 0.3 },
+    { why: "several workgroups, to a multiple of 64 bytes", inputs: { x: [WHOLE] }, args: 0.5 },
+    { why: "a number that is p itself is kept", inputs: { x: [33] }, args: uniformArray(rng().key(), 33)[5]! },
     { why: "p = 0 keeps everything", inputs: { x: [33] }, args: 0 },
     { why: "nearly everything goes", inputs: { x: [1000] }, args: 0.9 },
   ],

@@ -20,6 +20,7 @@ const cases: OpCase<GroupNormArgs>[] = [
   { why: "modulated, one item", inputs: modulated([1, 24, 4, 4]), args: { groups: 8 } },
   { why: "one group of everything", inputs: plain([3, 8, 3, 3]), args: { groups: 1, silu: true } },
   { why: "channels that are no multiple of 4", inputs: modulated([2, 6, 4, 5]), args: { groups: 3, silu: true } },
+  { why: "more channels a group than a workgroup has threads", inputs: plain([2, 136, 3]), args: { groups: 2 } },
   { why: "no pixels: (B, C)", inputs: modulated([3, 16]), args: { groups: 4 } },
   {
     why: "a mean 100 times the spread",

@@ -1,5 +1,10 @@
+import { expect, test } from "vitest";
+import { openDevice } from "../../engine/device.js";
 import { l2Normalize } from "../../engine/ops/l2_normalize.js";
-import { checkOp } from "../check-op.js";
+import { scope } from "../../engine/scope.js";
+import { backward } from "../../engine/tape.js";
+import { tensor } from "../../engine/tensor.js";
+import { checkOp, FULL_ROWS } from "../check-op.js";
 import * as reference from "../reference/l2_normalize.js";
 
 interface Args {
@@ -16,6 +21,8 @@ checkOp<Args>(
     { why: "shorter than eps: the divisor is constant", inputs: { x: [3, 8] }, args: { eps: 100 } },
     { why: "channels of images", inputs: { x: [2, 8, 3, 3] }, args: { dim: 1 } },
     { why: "a middle dimension", inputs: { x: [2, 5, 3] }, args: { dim: 1 } },
+    { why: "workgroups of rows, all full", inputs: { x: [FULL_ROWS, 6] }, args: {} },
+    { why: "an odd number of rows, ending at a multiple of 64 bytes", inputs: { x: [5, 16] }, args: {} },
   ],
 );
 
@@ -26,3 +33,20 @@ checkOp<Args>(
   [{ why: "a row of zeros stays zero", inputs: { x: [2, 8] }, range: [0, 0], args: {}, allowed: 0 }],
   { grad: false },
 );
+
+test("a norm of exactly eps passes its gradient, as PyTorch's clamp_min does", async () => {
+  const dev = await openDevice({ poison: true });
+  try {
+    for (const family of ["broadcast", "tiled"] as const) {
+      dev.family = family;
+      const x = tensor([[3, 4]]).requiresGrad("x");
+      scope(() => backward(l2Normalize(x, -1, 5), tensor([[1, 0]])));
+      const [a, b] = await x.grad!.read();
+      expect(a).toBeCloseTo((1 - 0.36) / 5, 6);
+      expect(b).toBeCloseTo(-0.48 / 5, 6);
+      x.dispose();
+    }
+  } finally {
+    dev.close();
+  }
+});

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Device, openDevice } from "../../engine/device.js";
 import * as ops from "../../engine/ops/layout.js";
 import { affine } from "../../engine/ops/unary.js";
-import { tensor } from "../../engine/tensor.js";
+import { kernel } from "../../engine/shader.js";
+import { empty, tensor } from "../../engine/tensor.js";
 import { checkOp } from "../check-op.js";
 import { map } from "../reference/array.js";
 import * as reference from "../reference/layout.js";
@@ -36,6 +37,8 @@ checkOp(
     { why: "whole rows moved, four words at a time", inputs: { x: [3, 5, 8] }, args: [1, 0, 2] },
     { why: "columns of a size that fills threads", inputs: { x: [3, 16, 5] }, args: [0, 2, 1] },
     { why: "everything reversed, five dimensions", inputs: { x: [2, 4, 3, 2, 5] }, args: [4, 3, 2, 1, 0] },
+    { why: "several workgroups, to a multiple of 64 bytes", inputs: { x: [35, 48] }, args: [1, 0] },
+    { why: "... of columns that fill threads", inputs: { x: [48, 36] }, args: [1, 0] },
     { why: "only sizes of 1 move", inputs: { x: [1, 6, 1, 4] }, args: [2, 1, 0, 3] },
   ],
 );
@@ -81,6 +84,18 @@ describe("layout", () => {
   test("integers move unchanged", async () => {
     const x = tensor([1, 2, 3, 0xffffffff, 0x7f800001, 6], [2, 3], "u32");
     expect([...(await ops.permute(x, [1, 0]).read())]).toEqual([1, 0xffffffff, 2, 0x7f800001, 3, 6]);
+  });
+
+  test("more items than the third grid dimension holds are looped over", async () => {
+    const [batch, rows, cols] = [16, 3, 65]; // one column more than a workgroup has
+    const x = tensor(
+      Float32Array.from({ length: batch * rows * cols }, (_, i) => i),
+      [batch, rows, cols],
+    );
+    const y = empty([batch, cols, rows]);
+    kernel("transpose").run({ x, y }, { rows, cols, batch }, { workgroups: [2, 1, 6] });
+    expect(await y.read()).toEqual(await ops.transpose(x).read());
+    expect((await y.read()).subarray(0, 4)).toEqual(Float32Array.of(0, cols, 2 * cols, 1));
   });
 
   test("a conversion outside of every scope leaves nothing behind", () => {

@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { openDevice } from "../../engine/device.js";
 import { nearestCode } from "../../engine/ops/nearest_code.js";
 import { random } from "../../engine/random.js";
-import { tensor, zeros } from "../../engine/tensor.js";
-import { checkOp } from "../check-op.js";
+import { Tensor, tensor, zeros } from "../../engine/tensor.js";
+import { checkOp, FULL_ROWS } from "../check-op.js";
 import * as reference from "../reference/nearest_code.js";
 
 checkOp(
@@ -12,6 +12,7 @@ checkOp(
   ({ z, codebook }) => reference.nearestCode(z!, codebook!),
   [
     { why: "more rows than a workgroup", inputs: { z: [37, 3], codebook: [50, 3] } },
+    { why: "workgroups of rows, all full", inputs: { z: [FULL_ROWS, 3], codebook: [5, 3] } },
     { why: "another size of code", inputs: { z: [5, 4], codebook: [9, 4] } },
     {
       why: "of two equal codes the first",
@@ -45,6 +46,17 @@ test("near ties fall as f32 has them: |z|^2 + |e|^2 is rounded before 2 z e is t
   const dev = await openDevice();
   try {
     expect([...(await nearestCode(tensor(z), tensor(codes)).read())]).toEqual(want);
+  } finally {
+    dev.close();
+  }
+});
+
+test("what lies behind the last code is no code", async () => {
+  const dev = await openDevice({ poison: true });
+  try {
+    const all = tensor([5, 5, 5, 7, 7, 7, 0, 0, 0], [3, 3]);
+    const two = new Tensor(all.storage.retain(), [2, 3]);
+    expect([...(await nearestCode(tensor([0, 0, 0], [1, 3]), two).read())]).toEqual([0]);
   } finally {
     dev.close();
   }

@@ -23,6 +23,11 @@ checkOp<PoolArgs>(
       range: [-9, -3],
     },
     { why: "stride 1", inputs: { x: [1, 4, 5, 5] }, args: { kernel: 3, stride: 1, padding: 1 } },
+    {
+      why: "several workgroups, to a multiple of 64 bytes",
+      inputs: { x: [2, 12, 10, 8] },
+      args: { kernel: 2, stride: 2 },
+    },
     { why: "pixels behind the last window", inputs: { x: [2, 4, 8, 7] }, args: { kernel: 2, stride: 3 } },
   ],
 );
@@ -33,6 +38,11 @@ checkOp<PoolArgs>(
   ({ x }, args) => reference.avgPool2d(x!, args),
   [
     { why: "windows side by side", inputs: { x: [2, 3, 8, 8] }, args: { kernel: 2, stride: 2 } },
+    {
+      why: "several workgroups, to a multiple of 64 bytes",
+      inputs: { x: [2, 12, 10, 8] },
+      args: { kernel: 2, stride: 2 },
+    },
     { why: "the padding counts", inputs: { x: [2, 8, 8, 5] }, args: { kernel: 3, stride: 1, padding: 1 } },
     { why: "pixels behind the last window", inputs: { x: [2, 4, 8, 7] }, args: { kernel: 2, stride: 3 } },
   ],

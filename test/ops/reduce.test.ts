@@ -1,5 +1,10 @@
+import { expect, test } from "vitest";
+import { openDevice } from "../../engine/device.js";
 import { max, mean, std, sum, sumTo, variance } from "../../engine/ops/reduce.js";
-import { checkOp, type OpCase } from "../check-op.js";
+import { scope } from "../../engine/scope.js";
+import { backward } from "../../engine/tape.js";
+import { tensor } from "../../engine/tensor.js";
+import { checkOp, FULL_ROWS, type OpCase } from "../check-op.js";
 import type { ReduceArgs } from "../reference/reduce.js";
 import * as reference from "../reference/reduce.js";
 
@@ -9,7 +14,7 @@ checkOp<ReduceArgs>(
   ({ x }, args) => reference.sum(x!, args),
   [
     { why: "one element", inputs: { x: [1] }, args: {} },
-    { why: "more than one chunk, and no multiple of 4", inputs: { x: [70_001] }, args: {} },
+    { why: "more than one chunk, and no multiple of 4", inputs: { x: [33_001] }, args: {} },
     { why: "a long sum of vec4's", inputs: { x: [16, 4096] }, args: {} },
     { why: "over the last dimension of vec4's", inputs: { x: [7, 64] }, args: { dims: -1 } },
     {
@@ -28,6 +33,8 @@ checkOp<ReduceArgs>(
     { why: "two separate groups of dimensions", inputs: { x: [3, 4, 5, 6] }, args: { dims: [0, 2] } },
     { why: "many long columns in chunks", inputs: { x: [900, 12] }, args: { dims: 0 } },
     { why: "a dimension of one element", inputs: { x: [3, 1, 2] }, args: { dims: 1 } },
+    { why: "sixteen rows: sums that end at a multiple of 64 bytes", inputs: { x: [16, 51] }, args: { dims: 1 } },
+    { why: "workgroups of columns, to a multiple of 64 bytes", inputs: { x: [3, 208] }, args: { dims: 0 } },
   ],
 );
 
@@ -53,6 +60,7 @@ checkOp<ReduceArgs>(
   [
     { why: "the last dimension", inputs: { x: [3, 40] }, args: { dims: -1 } },
     { why: "a middle dimension", inputs: { x: [2, 8, 3] }, args: { dims: 1 } },
+    { why: "several workgroups, to a multiple of 64 bytes", inputs: { x: [16, 3, 13] }, args: { dims: 1 } },
     { why: "all below zero", inputs: { x: [300, 2] }, args: { dims: 1 }, range: [-9, -3] },
   ],
 );
@@ -64,6 +72,8 @@ const spreads: OpCase<SpreadArgs>[] = [
   { why: "the last dimension, vec4's", inputs: { x: [3, 40] }, args: { dims: -1 } },
   { why: "an odd row, biased, kept", inputs: { x: [3, 37] }, args: { dims: -1, unbiased: false, keepdim: true } },
   { why: "of everything", inputs: { x: [2, 4, 3, 3] }, args: {} },
+  { why: "workgroups of rows, all full", inputs: { x: [FULL_ROWS, 6] }, args: { dims: 1 } },
+  { why: "sixteen rows, ending at a multiple of 64 bytes", inputs: { x: [16, 33] }, args: { dims: 1 } },
   { why: "per channel: two runs of dimensions", inputs: { x: [3, 8, 4, 5] }, args: { dims: [0, 2, 3] } },
   { why: "two separate runs, kept", inputs: { x: [3, 4, 5, 6] }, args: { dims: [0, 2], keepdim: true } },
   { why: "a mean 100 times the spread", inputs: { x: [4, 64] }, args: { dims: 1 }, range: [99, 101] },
@@ -78,7 +88,15 @@ checkOp<SpreadArgs>(
   "std",
   ({ x }, { dims, ...options }) => std(x!, dims, options),
   ({ x }, args) => reference.std(x!, args),
-  spreads,
+  [
+    ...spreads,
+    {
+      why: "equal values: PyTorch's gradient is 0, not 0 / 0",
+      inputs: { x: [2, 8] },
+      range: [5, 5],
+      args: { dims: 1 },
+    },
+  ],
 );
 
 const shapes: [string, number[], number[]][] = [
@@ -99,3 +117,14 @@ checkOp<{ shape: number[] }>(
   shapes.map(([why, x, shape]) => ({ why, inputs: { x }, args: { shape } })),
   { grad: false },
 );
+
+test("of equal maxima the first gets the gradient", async () => {
+  const dev = await openDevice({ poison: true });
+  try {
+    const x = tensor([[1, 3, 2, 3]]).requiresGrad("x");
+    scope(() => backward(max(x), tensor([7])));
+    expect([...(await x.grad!.read())]).toEqual([0, 7, 0, 0]);
+  } finally {
+    dev.close();
+  }
+});

@@ -1,5 +1,5 @@
 import { softmax } from "../../engine/ops/softmax.js";
-import { checkOp } from "../check-op.js";
+import { checkOp, FULL_ROWS } from "../check-op.js";
 import * as reference from "../reference/softmax.js";
 
 checkOp<number | undefined>(
@@ -15,6 +15,8 @@ checkOp<number | undefined>(
     { why: "equal logits give 1/C", inputs: { x: [2, 64] }, range: [5, 5] },
     { why: "channels, and of channels_last", inputs: { x: [2, 8, 3, 5] }, args: 1 },
     { why: "a middle dimension", inputs: { x: [2, 17, 5] }, args: 1 },
+    { why: "workgroups of rows, all full", inputs: { x: [FULL_ROWS, 6] } },
+    { why: "an odd number of rows, ending at a multiple of 64 bytes", inputs: { x: [5, 16] } },
     { why: "the last dimension of images", inputs: { x: [2, 4, 3, 8] }, args: -1 },
   ],
 );

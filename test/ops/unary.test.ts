@@ -5,7 +5,7 @@ import * as ops from "../../engine/ops/unary.js";
 import { scope } from "../../engine/scope.js";
 import { backward } from "../../engine/tape.js";
 import { type Tensor, tensor } from "../../engine/tensor.js";
-import { checkOp, compare } from "../check-op.js";
+import { checkOp, compare, WHOLE } from "../check-op.js";
 import type { Array64 } from "../reference/array.js";
 import * as reference from "../reference/unary.js";
 
@@ -41,7 +41,8 @@ check(
   [
     { why: "channels_last stays; sizes end inside a vec4", shape: [3, 4, 3, 3] },
     { why: "one element", shape: [1] },
-    { why: "more than one workgroup, an odd size", shape: [70_001] },
+    { why: "several workgroups, an odd size", shape: [4097] },
+    { why: "several workgroups, to a multiple of 64 bytes", shape: [WHOLE] },
   ],
 );
 check("exp", ops.exp, reference.exp, [

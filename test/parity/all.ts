@@ -12,3 +12,6 @@ import "./vqgan.js";
 import "./iresnet.js";
 import "./sampler.js";
 import "./train-small.js";
+import "./lpips.js";
+import "./inception.js";
+import "./gan.js";

@@ -1,26 +1,33 @@
-// npm run -s test:parity -- [--json] [--only <file>]...
+// npm run -s test:parity -- [--json] [--only <file>]... [--precision exact|fast]
 //
 //   npm run -s test:parity                        every golden file, a line a case
 //   npm run -s test:parity -- --only unet_small   one file
+//   npm run -s test:parity -- --precision fast    with Winograd's convolutions where they pay, and the bound for that
 //   npm run -s test:parity -- --json              at the end one JSON object on stdout; the lines go to stderr anyway
 //
 // Exit code 1 if a case failed. GOLDEN_DIR names another folder of golden files.
 
 import { parseArgs } from "node:util";
-import "./all.js";
 import { line, type ParityResult, parityFiles, passed, runParity } from "./cases.js";
 
-function options(): { json: boolean; only: string[] } {
+function options(): { json: boolean; only: string[]; precision: string } {
   const { values } = parseArgs({
-    options: { json: { type: "boolean", default: false }, only: { type: "string", multiple: true, default: [] } },
+    options: {
+      json: { type: "boolean", default: false },
+      only: { type: "string", multiple: true, default: [] },
+      precision: { type: "string", default: process.env.UIFACE_PRECISION || "exact" },
+    },
   });
-  const unknown = values.only.filter((file) => !parityFiles().includes(file));
-  if (unknown.length) throw new Error(`No parity cases for ${unknown.join(", ")}. Known: ${parityFiles().join(", ")}.`);
-  return values;
+  if (["exact", "fast"].includes(values.precision)) return values;
+  throw new Error(`--precision is "${values.precision}", but can only be exact or fast.`);
 }
 
 async function main(): Promise<number> {
-  const { json, only } = options();
+  const { json, only, precision } = options();
+  process.env.UIFACE_PRECISION = precision; // nets.ts reads it when the cases are loaded
+  await import("./all.js");
+  const unknown = only.filter((file) => !parityFiles().includes(file));
+  if (unknown.length) throw new Error(`No parity cases for ${unknown.join(", ")}. Known: ${parityFiles().join(", ")}.`);
   const results: ParityResult[] = [];
   for (const file of only.length ? only : parityFiles()) {
     for await (const result of runParity(file)) {

@@ -6,6 +6,7 @@ import { backward } from "../../engine/tape.js";
 import { type Tensor, tensor } from "../../engine/tensor.js";
 import { type Golden, relativeError } from "../golden.js";
 import type { ParityCase } from "./cases.js";
+import { precision } from "./nets.js";
 
 /** Whole numbers become u32 tensors without a gradient, everything else f32 leaves. */
 function inputsOf(golden: Golden, name: string): Record<string, Tensor> {
@@ -23,7 +24,7 @@ function inputsOf(golden: Golden, name: string): Record<string, Tensor> {
 /** The larger of the errors of the output and of every gradient that the file has. */
 export function opCase(golden: Golden, name: string, op: (x: Record<string, Tensor>) => Tensor): ParityCase {
   const run = async (): Promise<number> => {
-    const device = await openDevice();
+    const device = await openDevice({ precision });
     try {
       return await scope(async () => {
         const inputs = inputsOf(golden, name);

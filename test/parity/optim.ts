@@ -1,5 +1,5 @@
-// Optimisers, clipping and averaging against PyTorch's. Inputs follow from names, as the file's metadata says in words;
-// what it does not say (decays, betas) is fixed here to the values of the script that made the file.
+// Optimisers, clipping and averaging against PyTorch's. Inputs follow from names, as the file's metadata says in words. Decays, betas
+// and momenta the file does not name: they are the values here with which PyTorch's update rules lead to its numbers.
 
 import { Adam, AdamW, clipGradNorm, Ema, flatten, SGD } from "../../engine/optim.js";
 import { scope } from "../../engine/scope.js";

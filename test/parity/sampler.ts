@@ -3,9 +3,10 @@
 import { scope } from "../../engine/scope.js";
 import { noGrad } from "../../engine/tape.js";
 import { type Tensor, tensor } from "../../engine/tensor.js";
+import { linear } from "../../models/schedule.js";
 import { UNet, type UNetConfig } from "../../models/unet.js";
+import { ddimJumps } from "../../sample/ddim.js";
 import { ddpm, guided } from "../../sample/ddpm.js";
-import { ddimJumps, linear } from "../../sample/schedule.js";
 import { twoStage } from "../../sample/two-stage.js";
 import { type Golden, loadGolden, normal, relativeError } from "../golden.js";
 import { type ParityCase, parity } from "./cases.js";

@@ -1,7 +1,7 @@
 // Noise schedules, learning rates and averaging decays against PyTorch's numbers. No adapter is needed.
 
-import { constant, cosine, cosineRestarts, emaDecay, multiStep } from "../../engine/schedules.js";
-import { cosine as cosineNoise, cosineWarped, linear, type Schedule, schedule } from "../../sample/schedule.js";
+import { cosine, cosineRestarts, emaDecay, multiStep } from "../../engine/schedules.js";
+import { cosine as cosineNoise, cosineWarped, linear, type Schedule, schedule } from "../../models/schedule.js";
 import { type Golden, loadGolden, relativeError } from "../golden.js";
 import { type ParityCase, parity } from "./cases.js";
 
@@ -110,5 +110,5 @@ function ruleBehind(name: string, want: Float64Array): (step: number) => number 
     const gamma = milestones.length ? want[milestones[0]!]! / lr : 1;
     return (step) => multiStep(step, { lr, milestones, gamma });
   }
-  return (step) => constant(step, { lr });
+  return () => lr;
 }

@@ -3,6 +3,7 @@
 import { type Array64, array } from "./array.js";
 
 export function embedding(ids: Array64, w: Array64): Array64 {
-  const width = w.shape[1]!;
-  return array([...ids.shape, width], (e) => w.data[ids.data[Math.floor(e / width)]! * width + (e % width)]!);
+  const [rows, width] = w.shape as [number, number];
+  const row = (e: number) => Math.min(ids.data[Math.floor(e / width)]!, rows - 1);
+  return array([...ids.shape, width], (e) => w.data[row(e) * width + (e % width)]!);
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { cosine, cosineWarped, ddimJumps, linear, schedule } from "../../sample/schedule.js";
+import { cosine, cosineWarped, linear, schedule } from "../../models/schedule.js";
+import { ddimJumps } from "../../sample/ddim.js";
 
 // Against PyTorch's own numbers: test/parity/schedules.ts.
 

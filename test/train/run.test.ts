@@ -5,7 +5,6 @@ import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { duration } from "../../data/progress.js";
-import { saves } from "../../engine/checkpoint.js";
 import { type Device, openDevice } from "../../engine/device.js";
 import { TrainingStopped } from "../../engine/errors.js";
 import { Adam } from "../../engine/optim.js";
@@ -13,6 +12,7 @@ import { scope } from "../../engine/scope.js";
 import type { Part } from "../../engine/state.js";
 import { backward } from "../../engine/tape.js";
 import { type Tensor, tensor } from "../../engine/tensor.js";
+import { saves } from "../../train/checkpoint.js";
 import { Progress } from "../../train/progress.js";
 import { openRun } from "../../train/run.js";
 

@@ -3,8 +3,8 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { FileError, UsageError } from "./errors.js";
-import { explainWriteError } from "./io/atomic.js";
+import { FileError, UsageError } from "../engine/errors.js";
+import { explainWriteError } from "../engine/io/atomic.js";
 
 interface Owner {
   pid: number;

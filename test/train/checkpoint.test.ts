@@ -3,14 +3,14 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { clearLeftovers, load, save, saveInfo, saves } from "../../engine/checkpoint.js";
 import { type Device, openDevice } from "../../engine/device.js";
 import { FileError } from "../../engine/errors.js";
 import type { HostTensor } from "../../engine/io/host.js";
 import { openSafetensors } from "../../engine/io/safetensors.js";
-import { lockFolder } from "../../engine/lock.js";
 import { loadInto, type Part } from "../../engine/state.js";
 import { type Tensor, tensor } from "../../engine/tensor.js";
+import { clearLeftovers, load, save, saveInfo, saves } from "../../train/checkpoint.js";
+import { lockFolder } from "../../train/lock.js";
 
 let dev: Device;
 let folder: string;

@@ -9,11 +9,11 @@
 
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { FileError } from "./errors.js";
-import { explainWriteError, syncFolder, writeAtomic } from "./io/atomic.js";
-import type { HostTensor } from "./io/host.js";
-import { openSafetensors, type Safetensors, writeSafetensors } from "./io/safetensors.js";
-import { hostValues, type Part } from "./state.js";
+import { FileError } from "../engine/errors.js";
+import { explainWriteError, syncFolder, writeAtomic } from "../engine/io/atomic.js";
+import type { HostTensor } from "../engine/io/host.js";
+import { openSafetensors, type Safetensors, writeSafetensors } from "../engine/io/safetensors.js";
+import { hostValues, type Part } from "../engine/state.js";
 
 export type Parts = Readonly<Record<string, Part>>;
 
