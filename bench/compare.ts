@@ -18,18 +18,22 @@ const LEAST_NOISE = { gpu: 0.05, software: 0.15 };
 
 export type Verdict = "slower" | "faster" | "within noise";
 
+/** One row that both runs have. */
 export interface Compared {
   name: string;
+  /** Milliseconds in A and in B. */
   a: number;
   b: number;
   /** B / A. */
   ratio: number;
   /** The same against the ceilings that were measured beside; undefined where a row has none. */
   byCeiling: number | undefined;
+  /** As a share of the time. */
   noise: number;
   verdict: Verdict;
 }
 
+/** What `compare` finds; `--json` prints it. */
 export interface Comparison {
   a: Head;
   b: Head;
@@ -38,28 +42,35 @@ export interface Comparison {
   rows: Compared[];
   /** How the machine itself changed: B / A of the ceilings' times. */
   ceilings: { name: string; ratio: number }[];
+  /** Rows that one run alone has: another --only, or a row that was renamed. */
   onlyInA: string[];
   onlyInB: string[];
+  /** Names of the rows that decide the exit code. */
   slower: string[];
 }
 
 /** What one row of a file says about time. */
 interface Timed {
   ms: number;
+  /** Empty in files written before there were any: then the least noise stands. */
   samples: readonly number[];
+  /** Of the ceiling measured in the same rounds. */
   share: number | undefined;
 }
 
+/** A file of results, reduced to its times. */
 export interface Results extends Head {
   timed: ReadonlyMap<string, Timed>;
 }
 
+// Files may hold more than this: only what a comparison needs is asked for, so that files of other versions can be read.
 const row = z.object({
   name: z.string(),
   ms: z.number(),
   samples: z.array(z.number()).optional(),
   share: z.number().optional(),
 });
+/** Rows without a time, such as the facts of an adapter, are left out. */
 const rowsIn = z.array(z.unknown()).transform((rows) => rows.flatMap((r) => row.safeParse(r).data ?? []));
 const file = z.object({
   adapter: z.string(),
@@ -68,7 +79,9 @@ const file = z.object({
   rows: rowsIn.optional(),
   nets: rowsIn.optional(),
   host: z.object({ calls: rowsIn }).optional(),
-  stages: z.array(z.object({ tables: z.array(z.object({ title: z.string(), rows: rowsIn })) })).optional(),
+  stages: z
+    .array(z.object({ name: z.string(), tables: z.array(z.object({ title: z.string(), rows: rowsIn })) }))
+    .optional(),
 });
 
 /** Reads a file of results. Rows of the same name, such as the ceilings of each group, become one. */
@@ -82,22 +95,22 @@ export function readResults(path: string): Results {
   const parsed = file.safeParse(json);
   if (!parsed.success) throw new FileError(`${path} is no file of results: ${z.prettifyError(parsed.error)}\n${HINT}`);
   const { adapter, date, command, rows = [], nets = [], host, stages = [] } = parsed.data;
-  const all = [...rows, ...nets, ...(host?.calls ?? []), ...stageRows(stages.flatMap((s) => s.tables))];
+  const all = [...rows, ...nets, ...(host?.calls ?? []), ...stageRows(stages)];
   if (!all.length) throw new FileError(`${path} holds no row with a time.\n${HINT}`);
   return { adapter, date, command, timed: merged(all) };
 }
 
 const HINT = "Write one with `npm run -s bench -- --json > A.json`, or `npm run gpu`.";
 
-/** Rows of `npm run gpu`; a name that several tables have gets its table's title behind it. */
-function stageRows(tables: readonly { title: string; rows: readonly z.infer<typeof row>[] }[]) {
-  const all = tables.flatMap(({ title, rows }) => rows.map((r) => ({ title, r })));
-  const titles = new Map<string, Set<string>>();
-  for (const { title, r } of all) titles.set(r.name, (titles.get(r.name) ?? new Set()).add(title));
-  const several = (name: string) => titles.get(name)!.size > 1 && !isCeiling(name);
-  return all.map(({ title, r }) => (several(r.name) ? { ...r, name: `${r.name} (${title})` } : r));
+/** Rows of `npm run gpu`, with the title of their table behind the name, since it has the sizes. PyTorch is not compared with itself. */
+function stageRows(stages: readonly { name: string; tables: { title: string; rows: z.infer<typeof row>[] }[] }[]) {
+  const tables = stages.filter((s) => s.name !== "pytorch").flatMap((s) => s.tables);
+  return tables.flatMap(({ title, rows }) =>
+    rows.map((r) => (isCeiling(r.name) ? r : { ...r, name: `${r.name} (${title})` })),
+  );
 }
 
+/** Ceilings are measured once a group: their times become one median, their samples one list. */
 function merged(rows: readonly z.infer<typeof row>[]): Map<string, Timed> {
   const byName = new Map<string, z.infer<typeof row>[]>();
   for (const r of rows) byName.set(r.name, [...(byName.get(r.name) ?? []), r]);
@@ -124,6 +137,7 @@ export function quantile(values: readonly number[], q: number): number {
 const spread = (samples: readonly number[]): number =>
   samples.length < 2 ? 0 : (2 * (quantile(samples, 0.75) - quantile(samples, 0.25))) / quantile(samples, 0.5);
 
+/** Ceilings say how fast the machine is, and nothing about the code. */
 const isCeiling = (name: string) => name.startsWith("ceiling: ");
 
 /**
@@ -154,9 +168,11 @@ Compare them all the same with --force.`);
   };
 }
 
+/** By the description, which names the adapters in software; a file says nothing else about them. */
 const leastNoiseOf = ({ adapter }: Head) =>
   /lavapipe|llvmpipe|swiftshader/i.test(adapter) ? LEAST_NOISE.software : LEAST_NOISE.gpu;
 
+/** Both ratios must leave the noise on the same side: a faster kernel on a slower machine is no finding. */
 function judge(name: string, a: Timed, b: Timed, leastNoise: number): Compared {
   const noise = Math.max(leastNoise, spread(a.samples), spread(b.samples));
   const ratio = b.ms / a.ms;

@@ -22,6 +22,7 @@ import { stepStage } from "./gpu/step.js";
 import { tilesStage } from "./gpu/tiles.js";
 import { text } from "./table.js";
 
+/** In the order in which the numbers are needed: what may be used at all, costs, rates, kernels, the whole, and the measure of it. */
 const stages: readonly Stage[] = [
   adapterStage,
   f16Stage,
@@ -42,6 +43,7 @@ const help = `npm run gpu -- [options]
   --json           print the JSON file too
 `;
 
+/** Options; an unknown one is told with the list. */
 function commandLine() {
   try {
     return parseArgs({
@@ -61,6 +63,7 @@ function commandLine() {
 
 type Options = ReturnType<typeof commandLine>;
 
+/** Returns the exit code. */
 async function main(): Promise<number> {
   const options = commandLine();
   if (options.help) {
@@ -89,6 +92,7 @@ async function runOne({ stage: name, quick }: Options): Promise<number> {
   }
 }
 
+/** The parent: never touches the GPU, so nothing that happens there can end it. */
 async function runAll(options: Options): Promise<number> {
   const start = performance.now();
   const chosen = options.only === undefined ? stages : named(options.only);

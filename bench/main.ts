@@ -87,8 +87,10 @@ function commandLine() {
   }
 }
 
+/** What the command line said. */
 type Options = ReturnType<typeof commandLine>["values"];
 
+/** Returns the exit code. */
 async function main(): Promise<number> {
   const { values: options, positionals } = commandLine();
   if (options.help) {
@@ -113,6 +115,7 @@ class Output {
       throw new UsageError(`--out ${options.out}: the name must end in .json, .md or .html.`);
   }
 
+  /** A line for people. */
   say(text: string): void {
     if (this.lines) console.log(text);
   }
@@ -155,12 +158,14 @@ async function run(options: Options, output: Output): Promise<number> {
   }
 }
 
+/** What both kinds of measurement are given. */
 interface Given {
   head: Head;
   output: Output;
   chosen: readonly Group[];
 }
 
+/** Kernels at the sizes of the nets, or the rungs of ladders; without a choice, what the host pays as well. */
 async function kernels(dev: Device, options: Options, { head, output, chosen }: Given): Promise<number> {
   const rows: Row[] = [];
   output.say(heading());
@@ -169,6 +174,7 @@ async function kernels(dev: Device, options: Options, { head, output, chosen }: 
     for (const row of measured) output.say(line(row));
     rows.push(...measured);
   }
+  // A part of the table is measured to look at that part: the host is left out of it.
   const all = !options.only && options.ladder === undefined;
   const host = all ? { copyBufferToBuffer: await bufferCopy(), calls: await measureHost(options.quick) } : undefined;
   if (host) output.say(hostLines(host.copyBufferToBuffer, host.calls));
@@ -180,7 +186,7 @@ async function kernels(dev: Device, options: Options, { head, output, chosen }: 
   return missed.length ? 1 : 0;
 }
 
-/** --nets. */
+/** --nets: rows are printed as they come, since the last ones take minutes in software. */
 async function nets(dev: Device, options: Options, { head, output }: Given): Promise<number> {
   output.say(netHeading);
   const rows: NetRow[] = [];
@@ -192,7 +198,7 @@ async function nets(dev: Device, options: Options, { head, output }: Given): Pro
   return 0;
 }
 
-/** compare A.json B.json */
+/** compare A.json B.json: needs no adapter, and opens none. */
 function compareFiles(files: readonly string[], options: Options, output: Output): number {
   const [a, b] = files;
   if (!a || !b || files.length > 2) throw new UsageError(`compare takes two files.\n\n${help}`);
@@ -209,6 +215,7 @@ function compareFiles(files: readonly string[], options: Options, output: Output
   return found.slower.length ? 1 : 0;
 }
 
+// Mistakes of the user and wrong results are told in words; anything else is a bug and keeps its stack.
 try {
   process.exitCode = await main();
 } catch (error) {

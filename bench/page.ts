@@ -2,6 +2,7 @@
 
 import { escapeHtml, type Head, html, shown, type Table } from "./table.js";
 
+/** For screens and for printing; no font or file from elsewhere. */
 const style = `
   body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 66rem; margin: 2rem auto; padding: 0 1rem; }
   h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin: 2.4rem 0 .3rem; } h3 { font-size: 1rem; margin: 1.4rem 0 .3rem; }

@@ -13,6 +13,7 @@ export function below({ share, cpuShare = 0, floor = 0 }: Row): boolean {
 /** 0.256 as "26 %". */
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 
+/** Columns of `line`. */
 export const heading = (): string =>
   `${"what".padEnd(44)}${"ms".padStart(9)}${"rate".padStart(16)}${"ceiling".padStart(9)}${"by CPU".padStart(8)}${"floor".padStart(7)}  kernels`;
 
@@ -49,6 +50,8 @@ export function hostLines(copied: number, calls: readonly HostRow[]): string {
   ].join("\n");
 }
 
+// The tables below hold the same rows as the lines above, for --markdown and --out.
+
 const timeColumns: readonly Column[] = [
   { key: "name", title: "what" },
   { key: "ms", title: "ms" },
@@ -69,6 +72,7 @@ export const kernelTable = (title: string, rows: readonly Row[]): Table => ({
   bars: "share",
 });
 
+/** --nets. */
 export const netTable = (rows: readonly NetRow[]): Table => ({
   title: "Whole nets and training steps",
   note: "Medians by the host's clock, with everything that a user waits for.",
@@ -83,6 +87,7 @@ export const netTable = (rows: readonly NetRow[]): Table => ({
   rows: rows.map((r) => ({ ...r })),
 });
 
+/** What `hostLines` prints. */
 export const hostTable = (copied: number, calls: readonly HostRow[]): Table => ({
   title: "What the host pays",
   note: `By the host's clock. copyBufferToBuffer moves ${copied.toFixed(1)} GB/s, reads and writes counted.`,

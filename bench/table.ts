@@ -4,6 +4,7 @@ export type Cell = string | number | boolean | readonly number[] | null | undefi
 /** Keys without a column are for programs, such as the samples behind a time. */
 export type Cells = Readonly<Record<string, Cell>>;
 
+/** How a key of the rows is shown. */
 export interface Column {
   key: string;
   title: string;
@@ -52,6 +53,7 @@ const filledColumns = (table: Table): Table => ({
   columns: table.columns.filter((c) => table.rows.some((row) => shown(row[c.key], c) !== "")),
 });
 
+/** Heads, then rows, as text. */
 const grid = (table: Table): string[][] => [
   table.columns.map((c) => c.title),
   ...table.rows.map((row) => table.columns.map((c) => shown(row[c.key], c))),
@@ -67,6 +69,7 @@ export function text(whole: Table): string {
   return lines.map((line) => line.map(pad).join("  ").trimEnd()).join("\n");
 }
 
+/** With its title and note; a bar inside a cell is escaped. */
 export function markdown(whole: Table): string {
   const table = filledColumns(whole);
   const line = (cells: readonly string[]) => `| ${cells.map((c) => c.replaceAll("|", "\\|")).join(" | ")} |`;
@@ -80,6 +83,7 @@ export function markdown(whole: Table): string {
 export const markdownOf = (title: string, { adapter, date, command }: Head, tables: readonly Table[]): string =>
   `# ${title}\n\n${adapter}, ${date}: \`${command}\`\n\n${tables.map(markdown).join("\n")}`;
 
+/** With its title and note; wide tables scroll. */
 export function html(whole: Table): string {
   const table = filledColumns(whole);
   const right = table.columns.map((c) => (isNumeric(table, c) ? ' class="n"' : ""));
@@ -94,5 +98,6 @@ ${rows.map(row("td")).join("\n")}
 </table></div>`;
 }
 
+/** Names of adapters and messages come from outside. */
 export const escapeHtml = (raw: string): string =>
   raw.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]!);

@@ -63,9 +63,11 @@ export const adapterStage: Stage = {
   },
 };
 
+/** Which adapters were asked before this one, and why they were not taken. */
 const tried = (attempts: readonly { kind: string; found?: string; reason?: string }[]): Record<string, string> =>
   Object.fromEntries(attempts.map((a) => [`tried: ${a.kind}`, a.found ?? a.reason ?? ""]));
 
+/** Names of limits, without the typings' brand. */
 type Limit = Exclude<keyof GPUSupportedLimits, "__brand">;
 
 /** The names stand on the prototype, as getters. */
@@ -113,8 +115,10 @@ function configsOf(info: GPUAdapterInfo): MatrixConfig[] {
   }
 }
 
+/** What is left undefined is not shown. */
 type Facts = Record<string, string | number | undefined>;
 
+/** A table of names and values. */
 function facts(context: Context, title: string, of: Facts | (readonly [string, string | number | undefined])[]): void {
   const entries = Array.isArray(of) ? of : Object.entries(of);
   context.table({
@@ -140,6 +144,7 @@ function machine(): Facts {
   };
 }
 
+/** Undefined where the program is missing or fails. */
 function output(command: string, args: readonly string[]): string | undefined {
   try {
     return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], timeout: 5000 });

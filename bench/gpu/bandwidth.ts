@@ -10,7 +10,7 @@ import { bufferCopy } from "../ceilings.js";
 import { measureHost } from "../host.js";
 import { measure } from "../measure.js";
 import { F16_TOGGLES, half } from "./f16.js";
-import { measuredTable, type Stage } from "./stage.js";
+import { type Context, measuredTable, type Stage } from "./stage.js";
 
 /** An access: what T becomes, its scalar, and its bytes. */
 const types = [
@@ -20,6 +20,7 @@ const types = [
   { T: "vec4h", S: "f16", bytes: 8 },
 ] as const;
 
+/** One of them. */
 type Access = (typeof types)[number];
 
 /** Values go round after so many: whole numbers that are exact in f16, also as a + s b. */
@@ -32,13 +33,11 @@ export const bandwidthStage: Stage = {
   seconds: 40,
   async run(context) {
     const dev = await context.open({ toggles: F16_TOGGLES });
-    const MiB = context.software ? 4 : 256; // past the caches of a GPU
-    const bytes = Math.min(MiB * 2 ** 20, 2 ** Math.floor(Math.log2(dev.limits.maxStorageBufferBindingSize)));
-    const rows = await measure(dev, streams(dev, bytes), context.rounds);
+    const rows = await measure(dev, streams(dev, bytesFor(context, dev)), context.rounds);
     context.table(
       measuredTable(
         {
-          title: `Kernels over tensors of ${bytes / 2 ** 20} MiB`,
+          title: "Kernels, by the type of an access",
           note: "The ceiling is the engine's own elementwise copy of 32 MiB tensors. Compare the best row with the card's data sheet.",
           bars: "rate",
         },
@@ -60,6 +59,12 @@ export const bandwidthStage: Stage = {
   },
 };
 
+/** Of a tensor: past the caches of a GPU. */
+export function bytesFor({ software }: Context, { limits }: Device): number {
+  const most = 2 ** Math.floor(Math.log2(limits.maxStorageBufferBindingSize));
+  return Math.min((software ? 4 : 256) * 2 ** 20, most);
+}
+
 /** Every access, copied and as a triad. */
 export function streams(dev: Device, bytes: number): Group {
   const has16 = dev.gpu.features.has("shader-f16");
@@ -75,6 +80,7 @@ export function streams(dev: Device, bytes: number): Group {
   };
 }
 
+/** One kernel over the whole of a and b. */
 function stream({ T, S, bytes }: Access, TRIAD: boolean, [a, b]: readonly [Tensor, Tensor]): Case {
   const all = 4 * a.size;
   const n = all / bytes;
@@ -82,7 +88,7 @@ function stream({ T, S, bytes }: Access, TRIAD: boolean, [a, b]: readonly [Tenso
   const source = `${S === "f16" ? "enable f16; " : ""}${shaderSource("bench_stream.wgsl")}`;
   const streaming = new Kernel("bench_stream", source);
   return {
-    name: `${TRIAD ? "triad" : "copy"} ${T}`,
+    name: streamName(TRIAD ? "triad" : "copy", T, all),
     work: { bytes: (TRIAD ? 3 : 2) * all },
     allowed: 0,
     run: () => {
@@ -100,6 +106,11 @@ function stream({ T, S, bytes }: Access, TRIAD: boolean, [a, b]: readonly [Tenso
   };
 }
 
+/** The size is part of the name: PyTorch's row refers to it. */
+export const streamName = (what: "copy" | "triad", T: string, bytes: number): string =>
+  `${what} ${T}, ${bytes / 2 ** 20} MiB`;
+
+/** Element i of a (seed 1) or b (seed 2). */
 const valueAt = (i: number, seed: number): number => (i * (2 * seed + 1)) % CYCLE;
 
 /** Those values as f32, or as halves in u32's. */

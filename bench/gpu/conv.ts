@@ -17,11 +17,13 @@ export interface ConvShape {
   count: number;
 }
 
+/** 3 x 3, stride 1, padding 1. */
 const square = (L: number, S: number, side: number, count: number): ConvShape => ({
   ...{ L, S, side, count },
   ...{ kernel: 3, stride: 1 },
 });
 
+// Counted on models/unet.ts with the paper's configuration: commonest first, then the two that change the size.
 export const convShapes: readonly ConvShape[] = [
   square(768, 768, 4, 9),
   square(96, 96, 32, 7),
@@ -116,6 +118,7 @@ export function passes(shape: ConvShape, B: number): Case[] {
   ];
 }
 
+/** The tensors of one convolution, for the sums in float64 below. */
 interface Sums {
   x: Filled;
   w: Filled;

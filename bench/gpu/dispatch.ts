@@ -14,14 +14,17 @@ import { WrongResult } from "../measure.js";
 import type { Table } from "../table.js";
 import type { Context, Stage } from "./stage.js";
 
-const COUNT = 3000;
+export const dispatchCount = ({ quick }: Pick<Context, "quick">): number => (quick ? 1000 : 3000);
+
+/** The name that PyTorch's row refers to. */
+export const ENGINE_CALL = "the engine's call (submits within encode)";
 
 export const dispatchStage: Stage = {
   name: "dispatch",
   title: "What an empty dispatch costs",
   seconds: 40,
   async run(context) {
-    const count = context.quick ? 1000 : COUNT;
+    const count = dispatchCount(context);
     for (const toggles of [[], ["skip_validation"]]) {
       const dev = await context.open({ toggles });
       const suffix = toggles.length ? `, ${toggles.join(", ")}` : "";
@@ -44,6 +47,7 @@ const tableOf = (count: number): Omit<Table, "rows"> => ({
   bars: "gpuUs",
 });
 
+/** A row. */
 interface Timing {
   name: string;
   encodeUs: number;
@@ -63,6 +67,7 @@ interface Given {
   count: number;
 }
 
+/** A way to record the dispatches. */
 type Form = readonly [name: string, record: (encoder: GPUCommandEncoder, given: Given) => void];
 
 /** Offset of the parameters that all dispatches share. */
@@ -106,6 +111,7 @@ function passEach(encoder: GPUCommandEncoder, given: Given): void {
   }
 }
 
+/** Timestamps at the ends of the passes that begin and end the whole. */
 function stamps({ queries }: Given, begin: boolean, end: boolean): GPUComputePassDescriptor {
   if (!queries || !(begin || end)) return {};
   return {
@@ -147,6 +153,7 @@ async function rawForms(context: Context, { gpu }: Device, count: number, suffix
   const queries = timed ? gpu.createQuerySet({ type: "timestamp", count: 2 }) : undefined;
   const given: Given = { gpu, pipeline, groups, queries, count };
   const rows: Timing[] = [];
+  // Each form counts on where the one before stopped: a dispatch that was lost or ran early shows in the sums.
   let [first, others] = [0, 0]; // what the counters must hold
   for (const [name, record] of forms) {
     const runs: Omit<Timing, "name" | "samples">[] = [];
@@ -168,8 +175,10 @@ async function rawForms(context: Context, { gpu }: Device, count: number, suffix
   return rows;
 }
 
+/** Small: what is measured is never its bytes. */
 const buffer = (gpu: GPUDevice, usage: number): GPUBuffer => gpu.createBuffer({ size: 256, usage });
 
+/** One round: recorded, submitted, awaited, each by the clock. */
 async function timeOnce(given: Given, record: Form[1]): Promise<Omit<Timing, "name" | "samples">> {
   const { gpu, queries, count } = given;
   await quiet(gpu.queue.onSubmittedWorkDone());
@@ -194,12 +203,14 @@ async function timeOnce(given: Given, record: Form[1]): Promise<Omit<Timing, "na
   };
 }
 
+/** Appends the reading of both timestamps to the commands. */
 function resolved(gpu: GPUDevice, encoder: GPUCommandEncoder, queries: GPUQuerySet): GPUBuffer {
   const times = buffer(gpu, GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC);
   encoder.resolveQuerySet(queries, 0, 2, times, 0);
   return times;
 }
 
+/** The first bytes of a buffer, once the GPU is done. */
 async function readBack(gpu: GPUDevice, from: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
   const staging = buffer(gpu, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
   const encoder = gpu.createCommandEncoder();
@@ -226,7 +237,7 @@ async function engineForm(context: Context, dev: Device, count: number, suffix: 
   }
   const [got, want] = [(await y.read())[0]!, runs.length * count];
   if (got !== want) throw new WrongResult(`the engine's call: it counted ${got}, not ${want}.`);
-  return middle(`the engine's call (submits within encode)${suffix}`, runs.slice(1));
+  return middle(`${ENGINE_CALL}${suffix}`, runs.slice(1));
 }
 
 /** Medians of each part. */

@@ -11,6 +11,7 @@ import type { Stage } from "./stage.js";
 /** Dawn holds f16 back on NVIDIA because of failing conformance tests; this stage is what says whether that matters here. */
 export const F16_TOGGLES = ["vulkan_enable_f16_on_nvidia"];
 
+/** A function and its bound. */
 interface Op {
   name: string;
   want: (x: number, z: number) => number;
@@ -20,6 +21,7 @@ interface Op {
   domain?: (x: number, z: number) => boolean;
 }
 
+// Bounds that several functions share.
 const ulps = (n: number) => (ulp: number) => n * ulp;
 const rounded = ulps(1); // "correctly rounded": either neighbour
 const exact = () => 0;
@@ -56,6 +58,7 @@ const ops: readonly Op[] = [
   { name: "select", want: (x, z) => (x < z ? z : x), allowed: exact },
 ];
 
+/** The smallest number that must not be flushed, and the largest there is. */
 const MIN_NORMAL = 2 ** -14;
 const LARGEST = 65_504;
 

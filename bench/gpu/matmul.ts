@@ -24,7 +24,7 @@ export const matmulStage: Stage = {
           note: "The ceiling is multiply-adds in registers; the aim is 60 % of it.",
           bars: "rate",
         },
-        rows.filter((r) => !r.name.includes("copy")),
+        rows.filter((r) => !r.name.includes("copy")).map((r) => sized(r, n)),
       ),
     );
     const unchecked = await measure(
@@ -38,11 +38,17 @@ export const matmulStage: Stage = {
           title: "Without bounds checks",
           note: "The engine's kernel with Dawn's disable_robustness: what the checks of WebGPU cost.",
         },
-        unchecked.slice(2).map((r) => ({ ...r, name: `${r.name}, unchecked` })),
+        unchecked.slice(2).map((r) => sized({ ...r, name: `${r.name}, unchecked` }, n)),
       ),
     );
   },
 };
+
+/** The size as part of the name, but for the ceiling, which has none. */
+const sized = (r: Row, n: number): Row => (r.name.startsWith("ceiling") ? r : { ...r, name: `${r.name}, ${n}` });
+
+/** The name that PyTorch's row refers to. */
+export const matmulName = (n: number): string => `the engine's matmul, ${n}`;
 
 /** GFLOP/s of multiply-adds in registers. */
 export async function ceilingOf(context: Context): Promise<number> {

@@ -8,8 +8,10 @@ import { fileURLToPath } from "node:url";
 import { unets } from "../../models/configs.js";
 import { quantile } from "../compare.js";
 import type { Cells } from "../table.js";
+import { bytesFor, streamName } from "./bandwidth.js";
 import { convShapes, nameOf } from "./conv.js";
-import { ceilingOf, sizeFor } from "./matmul.js";
+import { dispatchCount, ENGINE_CALL } from "./dispatch.js";
+import { ceilingOf, matmulName, sizeFor } from "./matmul.js";
 import type { Context, Stage } from "./stage.js";
 import { batchFor, stepName } from "./step.js";
 
@@ -35,13 +37,14 @@ export const pytorchStage: Stage = {
       return;
     }
     const ceiling = await ceilingOf(context);
+    const bytes = bytesFor(context, await context.open());
     context.close(); // the memory is PyTorch's now
     context.note(`PyTorch ${python.version} on ${python.device}.`);
     const rows: Cells[] = [];
     const add = (row: TorchRow) => {
       rows.push(cellsOf(row));
     };
-    const failed = await runScript(python.command, requestFor(context, ceiling), add);
+    const failed = await runScript(python.command, requestFor(context, ceiling, bytes), add);
     if (rows.length) {
       context.table({
         title: `PyTorch ${python.version}, ${python.device}`,
@@ -59,6 +62,7 @@ export const pytorchStage: Stage = {
   },
 };
 
+/** A row of the table, with the name of ours that it stands beside. */
 const cellsOf = ({ ours, precision, samples, work, unit }: TorchRow): Cells => {
   const ms = quantile(samples, 0.5);
   const rate = work === undefined ? {} : { rate: work / 1e9 / (ms / 1000), unit: unit ?? "GFLOP/s" };
@@ -66,20 +70,23 @@ const cellsOf = ({ ours, precision, samples, work, unit }: TorchRow): Cells => {
 };
 
 /** What pytorch.py is to measure: the sizes that the stages before have. */
-function requestFor(context: Context, ceiling: number): object {
+function requestFor(context: Context, ceiling: number, bytes: number): object {
+  const n = sizeFor(context, ceiling);
   const B = context.software ? 1 : context.quick ? 16 : 64;
   return {
     rounds: context.rounds,
-    matmul: { name: "the engine's matmul", n: sizeFor(context, ceiling) },
+    matmul: { name: matmulName(n), n },
     convs: convShapes.map((shape) => ({ ...shape, name: nameOf(shape, B), B })),
-    copyMiB: context.software ? 4 : 256,
-    dispatches: context.quick ? 1000 : 3000,
+    memory: { copy: streamName("copy", "vec4f", bytes), triad: streamName("triad", "vec4f", bytes), bytes },
+    dispatches: { name: ENGINE_CALL, count: dispatchCount(context) },
     ...(context.software ? {} : { unet: unetRequest(batchFor(context, ceiling)) }),
   };
 }
 
+/** The paper's net, random weights: its speed does not depend on them. */
 const unetRequest = (B: number) => ({ name: stepName(B), B, config: unets.unet_cond_ca_cpd25_uncond20 });
 
+/** An interpreter that has torch. */
 interface Python {
   command: string;
   version: string;
@@ -101,7 +108,7 @@ export function findPython(): Python | undefined {
 
 /** Hands over rows as they come; returns why the script ended early, if it did. */
 function runScript(command: string, request: object, add: (row: TorchRow) => void): Promise<string | undefined> {
-  const child = spawn(command, ["-u", script("pytorch.py")], { stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(command, ["-uB", script("pytorch.py")], { stdio: ["pipe", "pipe", "pipe"] });
   child.stdin.end(JSON.stringify(request));
   let said = "";
   child.stderr.on("data", (text) => {

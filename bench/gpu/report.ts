@@ -19,6 +19,7 @@ export function summaryOf(stages: readonly StageResult[]): Table[] {
   return [glance(stages), ratios(stages)].filter((table) => table.rows.length);
 }
 
+/** All rows of a stage, of whichever table. */
 const rowsOf = (stages: readonly StageResult[], stage: string): Cells[] =>
   stages.filter((s) => s.name === stage).flatMap((s) => s.tables.flatMap((t) => [...t.rows]));
 
@@ -52,12 +53,17 @@ function glance(stages: readonly StageResult[]): Table {
   };
 }
 
+/** Copies and triads of the stage; its ceiling is the engine's own copy. */
 const isStream = ({ name }: Cells) => /copy|triad/.test(String(name)) && !String(name).startsWith("ceiling");
 
+/** The row of the highest rate. */
 const best = (rows: readonly Cells[]): Cells | undefined =>
   [...rows].sort((a, b) => number(b.rate) - number(a.rate))[0];
 
+/** What is no number loses every comparison. */
 const number = (cell: Cell): number => (typeof cell === "number" ? cell : Number.NEGATIVE_INFINITY);
+
+// One line of the glance each: a rate, a cost, the step. A row that a stage did not make leaves its line out.
 
 const line = (what: string, row: Cells | undefined, aim: string): Cells | undefined =>
   row && { what, value: row.rate, unit: row.unit, share: row.share, aim, of: row.name };
@@ -104,6 +110,7 @@ function ratios(stages: readonly StageResult[]): Table {
   };
 }
 
+/** What decides first, then the state of the stages, then all they measured. */
 export function reportHtml(result: GpuResult): string {
   const { stages, summary } = result;
   const sections: string[] = [];
@@ -128,6 +135,7 @@ const stageTable = (stages: readonly StageResult[]): Table => ({
   rows: stages.map(({ title, state, seconds, reason }) => ({ title, state, seconds, reason: reason?.split("\n")[0] })),
 });
 
+/** One stage: what went wrong, what it noticed, its tables. */
 function stageHtml({ title, state, reason, notes, tables }: StageResult, place: number): string {
   const why = reason
     ? `<p class="${state === "skipped" ? "warn" : "bad"}">${escapeHtml(`${state}: ${reason}`)}</p>`

@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import type { Table } from "../table.js";
 import { type AdapterLine, type Piece, timeFor } from "./stage.js";
 
+/** What became of a stage. */
 export interface StageResult {
   name: string;
   title: string;
@@ -19,6 +20,7 @@ export interface StageResult {
   tables: Table[];
 }
 
+/** A stage, as far as its parent knows it. */
 interface Wanted {
   name: string;
   title: string;

@@ -14,6 +14,7 @@ export type Piece =
   | { skipped: string }
   | { error: string };
 
+/** The first line: whose numbers follow. */
 export interface AdapterLine {
   /** Description, kind and kernel family. */
   adapter: string;
@@ -35,6 +36,7 @@ export interface Stage {
   run(context: Context): Promise<void>;
 }
 
+/** Opens devices and takes results. */
 export class Context {
   private dev: Device | undefined;
   private known: AdapterLine | undefined;
@@ -78,6 +80,7 @@ export class Context {
     return this.asked || this.software;
   }
 
+  /** Times that a case is measured. */
   get rounds(): number {
     return this.quick ? 3 : 7;
   }
@@ -94,6 +97,7 @@ export class Context {
     this.emit({ table: { ...table, rows } });
   }
 
+  /** A sentence above the tables. */
   note(note: string): void {
     this.emit({ note });
   }

@@ -32,6 +32,7 @@ const tiles: readonly Tile[] = [
 /** Parts of the depth, for a product of few outputs. */
 const splits = [1, 2, 4, 8, 16];
 
+/** Those of an adapter that a tile can meet. */
 export interface Limits {
   maxComputeInvocationsPerWorkgroup: number;
   maxComputeWorkgroupStorageSize: number;
@@ -81,6 +82,7 @@ export const fits = (tile: Tile, limits: Limits): boolean =>
   threadsOf(tile) <= limits.maxComputeInvocationsPerWorkgroup &&
   workgroupBytes(tile) <= limits.maxComputeWorkgroupStorageSize;
 
+/** (rows, depth) times (cols, depth) transposed. */
 interface Sizes {
   rows: number;
   cols: number;
@@ -94,6 +96,7 @@ export function products(sizes: Sizes, choices: readonly Choice[]): Case[] {
   return choices.map((choice) => product(sizes, { a, b }, choice));
 }
 
+/** One choice; without a tile the plan's own, whose name says what it chose. */
 function product({ rows, cols, depth }: Sizes, { a, b }: Record<"a" | "b", Filled>, choice: Choice): Case {
   const along = (ld: number) => ({ contiguous: true, ld });
   const gemm: Gemm = { rows, cols, depth, a: along(depth), b: along(depth), out: along(cols) };
@@ -121,6 +124,7 @@ function product({ rows, cols, depth }: Sizes, { a, b }: Record<"a" | "b", Fille
   };
 }
 
+/** What differs between the rows. */
 function nameOf({ tile, splits = 1 }: Choice): string {
   const { TN, TM, RN, RM, TK = 16, KU = 1, BUFFERS = 1 } = tile!;
   const more = [

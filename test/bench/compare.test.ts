@@ -97,7 +97,10 @@ describe("files", () => {
     const path = written("all", [{ name: "kernel", ms: 1 }], {
       nets: [{ name: "net", ms: 1 }],
       host: { calls: [{ name: "call", ms: 1 }] },
-      stages: [{ tables }],
+      stages: [
+        { name: "tiles", tables },
+        { name: "pytorch", tables: [{ title: "theirs", rows: [{ name: "net, PyTorch f32", ms: 1 }] }] },
+      ],
     });
     expect([...readResults(path).timed.keys()]).toEqual(["kernel", "net", "call", "tile (4 x 4)", "tile (8 x 8)"]);
   });

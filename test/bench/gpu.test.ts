@@ -118,7 +118,8 @@ test.skipIf(noPython)("why: PyTorch's step is compared with ours only if its net
   const golden = loadGolden("unet_small");
   const config = golden.json<object>("config");
   const folder = script("unet.py").replace(/unet\.py$/, "");
-  const listing = `sys.path.insert(0, sys.argv[1])
+  const listing = `sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
 import torch
 from unet import UNet
 net = UNet(json.loads(sys.argv[2])).eval()

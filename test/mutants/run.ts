@@ -43,7 +43,7 @@ interface Clean {
 /** The clean run's limit. */
 const CLEAN_MS = 60_000;
 /** A mutant's limit, in a process that has compiled all other kernels of the test. */
-const limitOf = (cost: number): number => 1000 + 5 * cost;
+const limitOf = (cost: number): number => 2500 + 8 * cost;
 /** After so many tests that all replace a constant it is believed that every launch does. */
 const REPLACED = 3;
 
@@ -98,7 +98,7 @@ export class Runner {
     if (!this.isWarm(test) || !test.costs.has(mutant.file)) await this.unchanged(test, mutant.file);
     await this.place(mutant.file, mutate(this.shaders.texts.get(mutant.file)!, mutant));
     const reply = await this.ask(test, limitOf(test.costs.get(mutant.file) ?? 0));
-    if (reply === "hung") return { mutant, fate: "hung", by: test.name };
+    if (reply instanceof Hung) return { mutant, fate: "hung", by: `${test.name}: ${reply.message}` };
     if (reply.ok) return undefined;
     const by = firstLine(reply.error);
     if (/^(?:shaders\/|common\/|WebGPU: )/.test(by)) return { mutant, fate: "does not compile", by };
@@ -110,18 +110,18 @@ export class Runner {
   private async clean(test: Test, file: string): Promise<Clean> {
     if (test.clean) return test.clean;
     const reply = await this.unchanged(test, file);
-    const [passes, error] = reply === "hung" ? [false, "never ends"] : [reply.ok, reply.error];
-    if (!passes) this.log(`not used, fails without a change: ${test.name}: ${firstLine(error)}`);
-    test.clean = { passes, kernels: (reply !== "hung" && reply.kernels) || {} };
+    const { ok, error, kernels = {} } = reply instanceof Hung ? { ok: false, error: reply.message } : reply;
+    if (!ok) this.log(`not used, fails without a change: ${test.name}: ${firstLine(error)}`);
+    test.clean = { passes: ok, kernels };
     return test.clean;
   }
 
-  private async unchanged(test: Test, file: string): Promise<Reply | "hung"> {
+  private async unchanged(test: Test, file: string): Promise<Reply | Hung> {
     const text = this.shaders.texts.get(file)!;
     await this.place(file, text);
     await this.put(file, text); // again, even if it stood there: the cost is to hold the compiler's work
     const reply = await this.ask(test, CLEAN_MS);
-    if (reply !== "hung") test.costs.set(file, Math.max(test.costs.get(file) ?? 0, reply.cpu ?? 0));
+    if (!(reply instanceof Hung)) test.costs.set(file, Math.max(test.costs.get(file) ?? 0, reply.cpu ?? 0));
     return reply;
   }
 
@@ -129,7 +129,7 @@ export class Runner {
     return this.warm.life === this.worker.life && this.warm.tests.has(test);
   }
 
-  private async ask(test: Test, limitMs: number): Promise<Reply | "hung"> {
+  private async ask(test: Test, limitMs: number): Promise<Reply | Hung> {
     const { file, index } = test;
     try {
       const reply = await this.worker.ask({ type: "test", file, index }, limitMs);
@@ -137,7 +137,7 @@ export class Runner {
       this.warm.tests.add(test);
       return reply;
     } catch (error) {
-      if (error instanceof Hung) return "hung";
+      if (error instanceof Hung) return error;
       throw error;
     }
   }
