@@ -27,7 +27,7 @@ export interface Signature {
   bindings: readonly Binding[];
   /** The uniform buffer; undefined in a kernel without parameters. */
   params: { slot: number; bytes: number; fields: readonly Field[] } | undefined;
-  /** The kernel finds its place from the grid's size, so workgroups past the limit of x may fold into y. */
+  /** The kernel finds its place from the grid's width, so workgroups past the limit of x may fold into y. */
   folds: boolean;
 }
 
@@ -45,7 +45,7 @@ export function signatureOf(text: string): Signature {
       bytes: Math.ceil(struct.size / 16) * 16,
       fields: struct.members.map(({ name, offset, type }) => fieldOf(name, offset, type.getTypeName())),
     };
-  return { bindings, params, folds: text.includes("@builtin(num_workgroups)") };
+  return { bindings, params, folds: /\bgrid\.x\b/.test(text) };
 }
 
 /** "u32", "vec3<f32>", "vec3f": the scalar type and how many of it. */

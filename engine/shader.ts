@@ -18,7 +18,7 @@ export type { Params } from "./reflect.js";
 export type Constants = Record<string, ConstantValue>;
 
 export interface Launch {
-  /** How many workgroups; a plain number past 65,535 is folded into the second dimension (see the kernel's `row`). */
+  /** How many workgroups; without a second dimension, those past 65,535 are folded into it (see the kernel's `row`). */
   workgroups: number | readonly [number, number?, number?];
   constants?: Constants;
   /** What profiles and messages call the run, where one file holds many operations. Default: the kernel's name. */
@@ -124,12 +124,9 @@ export class Kernel {
 
   private grid(workgroups: Launch["workgroups"], dev: Device): Grid {
     const most = dev.limits.maxComputeWorkgroupsPerDimension;
-    if (typeof workgroups === "number" && this.signature.folds) {
-      const rows = Math.max(1, Math.min(Math.ceil(workgroups / dev.foldAfter), most));
-      return [Math.ceil(workgroups / rows), rows, 1];
-    }
     const [x, y = 1, z = 1] = typeof workgroups === "number" ? [workgroups] : workgroups;
-    const grid = [x, y, z] as const;
+    const folded = this.signature.folds && y === 1 ? Math.max(1, Math.min(Math.ceil(x / dev.foldAfter), most)) : y;
+    const grid = [folded === y ? x : Math.ceil(x / folded), folded, z] as const;
     if (grid.some((n) => n > most)) {
       throw new AdapterError(
         `${this.name}: the grid (${grid.join(", ")}) is past this adapter's ${most} workgroups a dimension.`,

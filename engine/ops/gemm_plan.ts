@@ -133,7 +133,7 @@ function tile(m: number, n: number, k: number, p: Operand, q: Operand, subgroup:
 }
 
 /**
- * Vec4f columns a thread and k's a turn where k is contiguous. On lavapipe 2 and 2 take 0.7 to 0.8 of the time of 1 and 4
+ * Vec4f columns a thread and k's a turn where k is contiguous. On lavapipe 2 and 2 take 0.7 to 0.85 of the time of 1 and 4
  * (CPU time, matmul and convolution of 16 to 1000 channels, 2026-11-24), except where few rows are, where half of a workgroup
  * would have no work, or where columns are not `apart`. On SwiftShader they change nothing.
  */

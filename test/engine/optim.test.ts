@@ -4,6 +4,7 @@ import { TrainingStopped } from "../../engine/errors.js";
 import type { HostTensor } from "../../engine/io/host.js";
 import { Adam, AdamW, clipGradNorm, Ema, flatten, SGD } from "../../engine/optim.js";
 import { random } from "../../engine/random.js";
+import { kernel, type Params } from "../../engine/shader.js";
 import { backward } from "../../engine/tape.js";
 import { type Layout, type Shape, type Tensor, tensor, zeros } from "../../engine/tensor.js";
 import { compare } from "../check-op.js";
@@ -187,29 +188,32 @@ describe.each(["broadcast", "tiled"] as const)("%s kernels", (family) => {
     { nesterov: false, clip: 5 },
     { nesterov: true, clip: 5 },
     { nesterov: false, clip: 0 },
-  ])("SGD with momentum, Nesterov $nesterov, clipped to $clip, against the float64 twin", async ({ nesterov, clip }) => {
-    const parameters = leaves();
-    const settings = { momentum: 0.9, nesterov, weightDecay: 5e-4 };
-    const optimizer = new SGD(parameters, settings);
-    const twins = parameters.map((p) => ({
-      w: Float64Array.from(values(p.name, p.size)),
-      m: new Float64Array(p.size),
-    }));
-    for (let t = 1; t <= 3; t++) {
-      const grads = give(parameters, `step ${t}`);
-      const norm = clip ? optimizer.clipGradNorm(clip) : undefined;
-      optimizer.step({ lr: 0.1 });
-      optimizer.zeroGrad();
-      const want = twin.gradNorm(grads);
-      if (norm) expect(Math.abs((await norm.item()) - want) / want).toBeLessThan(1e-6);
-      const scale = clip ? Math.min(1, clip / (want + 1e-6)) : 1;
-      for (const [i, { w, m }] of twins.entries()) {
-        const clipped = grads[i]!.map((g) => g * scale);
-        twin.sgd(w, m, clipped, { lr: 0.1, ...settings });
+  ])(
+    "SGD with momentum, Nesterov $nesterov, clipped to $clip, against the float64 twin",
+    async ({ nesterov, clip }) => {
+      const parameters = leaves();
+      const settings = { momentum: 0.9, nesterov, weightDecay: 5e-4 };
+      const optimizer = new SGD(parameters, settings);
+      const twins = parameters.map((p) => ({
+        w: Float64Array.from(values(p.name, p.size)),
+        m: new Float64Array(p.size),
+      }));
+      for (let t = 1; t <= 3; t++) {
+        const grads = give(parameters, `step ${t}`);
+        const norm = clip ? optimizer.clipGradNorm(clip) : undefined;
+        optimizer.step({ lr: 0.1 });
+        optimizer.zeroGrad();
+        const want = twin.gradNorm(grads);
+        if (norm) expect(Math.abs((await norm.item()) - want) / want).toBeLessThan(1e-6);
+        const scale = clip ? Math.min(1, clip / (want + 1e-6)) : 1;
+        for (const [i, { w, m }] of twins.entries()) {
+          const clipped = grads[i]!.map((g) => g * scale);
+          twin.sgd(w, m, clipped, { lr: 0.1, ...settings });
+        }
       }
-    }
-    for (const [i, w] of (await readAll(parameters)).entries()) compare(parameters[i]!.name, w, twins[i]!.w, 1e-6);
-  });
+      for (const [i, w] of (await readAll(parameters)).entries()) compare(parameters[i]!.name, w, twins[i]!.w, 1e-6);
+    },
+  );
 
   test("averages of several workgroups, against the float64 twin", async () => {
     const parameters = leaves();
@@ -286,6 +290,27 @@ describe.each(["broadcast", "tiled"] as const)("%s kernels", (family) => {
       expect(await hostOf(ema.stateDict())).toEqual(averages);
     },
   );
+});
+
+test.each(["adam", "sgd"])("%s: how many vec4's a thread takes changes no bit", async (name) => {
+  const n = 2112; // a multiple of 64, as a bucket is, and no whole number of workgroups
+  const settings: Params = {
+    adam: { rate: 0.01, shrink: 0.1, l2: 0.2, gain1: 0.1, beta2: 0.99, gain2: 0.01, root: 2, eps: 0.1 },
+    sgd: { lr: 0.1, momentum: 0.9, l2: 0.2 },
+  }[name]!;
+  const after: Float32Array[][] = [];
+  for (const VECS of [1, 2, 4]) {
+    const [w, m, dw] = ["w", "m", "dw"].map((x) => tensor(values(x, n)));
+    const v: Record<string, Tensor> = name === "adam" ? { v: tensor(values("v", n).map(Math.abs)) } : {};
+    const health = zeros([4], "u32");
+    health.write(new Uint32Array(Float32Array.of(1, 1, 0, 0).buffer)); // norm, scale, not stopped
+    const launch = { workgroups: Math.ceil(n / (256 * VECS)), constants: { VECS } };
+    kernel(name).run({ w: w!, m: m!, dw: dw!, health, ...v }, { n, ...settings }, launch);
+    after.push(await readAll([w!, m!, ...Object.values(v)]));
+    for (const x of [w!, m!, dw!, health, ...Object.values(v)]) x.dispose();
+  }
+  expect(after[1]).toEqual(after[0]);
+  expect(after[2]).toEqual(after[0]);
 });
 
 test("why: a resumed run must go on with the same bits", async () => {

@@ -7,7 +7,7 @@ import { relativeError } from "../golden.js";
 
 let dev: Device;
 beforeAll(async () => {
-  dev = await openDevice();
+  dev = await openDevice({ poison: true });
 });
 afterAll(() => dev.close());
 
@@ -22,6 +22,17 @@ const key = random(1, "kernel").key();
 test("why: the adapter's multiply-high, xor and conversion give the CPU's bits, to the last thread", async () => {
   for (const n of [1, 255, 1027]) expect(await draw("random_uniform", n, key)).toEqual(uniformArray(key, n));
   expect(await draw("random_uniform", 100, key, 2 ** 32 - 5)).toEqual(uniformArray(key, 100, 2 ** 32 - 5));
+});
+
+test("why: more workgroups than one dimension of the grid holds, and not a number behind the last", async () => {
+  const n = 1296; // ends at a multiple of 64 bytes
+  dev.foldAfter = 3;
+  try {
+    expect(await draw("random_uniform", n, key)).toEqual(uniformArray(key, n));
+    expect(relativeError(await draw("random_normal", n, key), normalArray(key, n))).toBeLessThan(1e-6);
+  } finally {
+    dev.foldAfter = dev.limits.maxComputeWorkgroupsPerDimension;
+  }
 });
 
 test("why: normals are the CPU's up to the last bits of log, cos and sin, small and large ones", async () => {

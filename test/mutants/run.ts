@@ -30,7 +30,8 @@ interface Test {
   clean: Clean | undefined;
   /** By file: milliseconds of the processor's time with what the file is part of compiled anew. */
   costs: Map<string, number>;
-  /** Mutants of the file at hand that it has killed. */
+  /** Mutants of the file at hand that it has met, and killed. */
+  tries: number;
   kills: number;
 }
 
@@ -98,6 +99,7 @@ export class Runner {
     if (!this.isWarm(test) || !test.costs.has(mutant.file)) await this.unchanged(test, mutant.file);
     await this.place(mutant.file, mutate(this.shaders.texts.get(mutant.file)!, mutant));
     const reply = await this.ask(test, limitOf(test.costs.get(mutant.file) ?? 0));
+    test.tries++;
     if (reply instanceof Hung) return { mutant, fate: "hung", by: `${test.name}: ${reply.message}` };
     if (reply.ok) return undefined;
     const by = firstLine(reply.error);
@@ -149,7 +151,8 @@ export class Runner {
     const before = this.placed?.life === life ? this.placed : undefined;
     if (before?.file === file && before.text === text) return;
     if (before && before.file !== file) await this.put(before.file, this.shaders.texts.get(before.file)!);
-    if (this.placed?.file !== file) for (const test of [...this.tests.values()].flat()) test.kills = 0;
+    if (this.placed?.file !== file)
+      for (const test of [...this.tests.values()].flat()) Object.assign(test, { tries: 0, kills: 0 });
     await this.put(file, text);
     this.placed = { file, text, life };
   }
@@ -175,15 +178,15 @@ export class Runner {
     return [[...near], [...far].filter((t) => !near.has(t))];
   }
 
-  /** Tests that kill and that are known to run a kernel come first, the quick ones before the slow; then those named like one. */
+  /** Tests known to run a kernel come first, by kills that may be hoped for a millisecond; then those named like one. */
   private async inOrder(files: readonly TestFile[], kernels: readonly string[]): Promise<Test[]> {
     const words = new Set(kernels.flatMap((k) => k.split("_")));
     const likeness = ({ name }: Test) => [...words].filter((word) => name.includes(word)).length;
-    const cost = ({ costs }: Test) => Math.max(...costs.values());
+    const hope = ({ kills, tries, costs }: Test) => (kills + 1) / (tries + 2) / (1 + Math.max(...costs.values()));
     const all: Test[] = [];
     for (const { path } of files) all.push(...(await this.testsOf(path)));
     return all
-      .map((test) => ({ test, rank: test.clean ? 1e6 * (1 + test.kills) - cost(test) : likeness(test) }))
+      .map((test) => ({ test, rank: test.clean ? hope(test) : likeness(test) - 1e3 }))
       .sort((a, b) => b.rank - a.rank)
       .map(({ test }) => test);
   }
@@ -196,7 +199,7 @@ export class Runner {
     const found = tests.map(
       (name, index): Test => ({
         ...{ file, index, name },
-        ...{ clean: undefined, costs: new Map(), kills: 0 },
+        ...{ clean: undefined, costs: new Map(), tries: 0, kills: 0 },
       }),
     );
     this.tests.set(file, found);

@@ -56,6 +56,11 @@ checkOp<reference.ConvArgs>(
       inputs: { x: [1, 64, 3, 11], w: [4, 64, 3, 3] },
       args: { padding: 1 },
     },
+    {
+      why: "... whose gradient dy comes in several loads a lane",
+      inputs: { x: [1, 64, 3, 11], w: [32, 64, 3, 3] },
+      args: { padding: 1 },
+    },
   ],
 );
 

@@ -21,18 +21,6 @@ for (const n of [1, 257, 100_003]) {
   });
 }
 
-test("a grid folded into two dimensions draws the same, to a multiple of 64 bytes and no further", async () => {
-  const n = 1296;
-  const [before, u, z] = [dev.foldAfter, random(3, "u").uniforms(n), random(3, "n").normals(n)];
-  dev.foldAfter = 3;
-  try {
-    expect(await rand([n], random(3, "u")).read()).toEqual(u);
-    compare("randn", await randn([n], random(3, "n")).read(), z, 1e-6);
-  } finally {
-    dev.foldAfter = before;
-  }
-});
-
 test("each call draws anew, and a stream begins again from its ids", async () => {
   const rng = random(5, "stream");
   const [first, second] = [await randn([64], rng).read(), await randn([64], rng).read()];

@@ -170,6 +170,14 @@ describe("unary", () => {
     }
   });
 
+  test("a NaN of any bits stays NaN", async () => {
+    const bits = Uint32Array.of(0x7f800001, 0xff800001, 0x7fffffff, 0xffffffff);
+    for (const op of [ops.exp, ops.log, ops.tanh, ops.sigmoid, ops.sin, ops.cos, ops.gelu, ops.silu]) {
+      const y = await scope(async () => [...(await op(tensor(new Float32Array(bits.buffer))).read())]);
+      expect(y, op.name).toEqual(new Array(bits.length).fill(Number.NaN));
+    }
+  });
+
   test("infinities have their limits", async () => {
     const inf = Number.POSITIVE_INFINITY;
     expect((await both(ops.tanh, [-inf, -500, 500, inf]))[0]).toEqual([-1, -1, 1, 1]);
