@@ -130,7 +130,7 @@ function another(number: string, step: number): string {
   const isFloat = /[.e]/i.test(digits!) && !digits!.startsWith("0x");
   if (!isFloat) return `${value + step}${suffix}`;
   if (value === 0) return `1.0${suffix}`;
-  const scaled = String(value * 1.1);
+  const scaled = String(Number((value * 1.1).toPrecision(12)));
   return `${/[.e]/.test(scaled) ? scaled : `${scaled}.0`}${suffix}`;
 }
 
