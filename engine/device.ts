@@ -66,8 +66,7 @@ export class Device {
     options: DeviceOptions,
   ) {
     this.limits = options.bindingBytes ? lowered(gpu.limits, options.bindingBytes) : gpu.limits;
-    this.precision =
-      options.precision ?? precisionOf(typeof process === "undefined" ? undefined : process.env?.UIFACE_PRECISION);
+    this.precision = options.precision ?? "fast";
     this.foldAfter = gpu.limits.maxComputeWorkgroupsPerDimension;
     const { subgroupMinSize, subgroupMaxSize } = info;
     const fixed = gpu.features.has("subgroups") && subgroupMinSize === subgroupMaxSize && subgroupMinSize > 1;
@@ -149,12 +148,14 @@ export function device(): Device {
 
 /** Opens a device and makes it the current one. In Node: a GPU, else lavapipe, else the embedded SwiftShader. */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
+  const named = typeof process === "undefined" ? undefined : process.env?.UIFACE_PRECISION;
+  const precision = options.precision ?? precisionOf(named);
   const found = await findInNodeOrBrowser(options);
   const { adapter } = found;
   const requiredLimits = Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name] as number]));
   const requiredFeatures = wantedFeatures.filter((feature) => adapter.features.has(feature));
   const gpu = await adapter.requestDevice({ requiredFeatures, requiredLimits });
-  current = new Device(gpu, adapter.info, found.kind, found.attempts, found.gpu, options);
+  current = new Device(gpu, adapter.info, found.kind, found.attempts, found.gpu, { ...options, precision });
   if (typeof process !== "undefined" && process.env?.DEBUG === "nan") {
     (await import("./nan.js")).watch(current);
   }

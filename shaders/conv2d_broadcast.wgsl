@@ -161,7 +161,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
         for (var i = 0u; i < RM; i++) {
           // @unroll
           for (var t = 0u; t < KU; t++) {
-            var a = 0.0;                         // w of channel m0 + i
+            var a: f32;                          // w of channel m0 + i
             if (TRANSPOSED) {
               a = subgroupShuffle(loaded[(t * MV + i / 4u) / SG][i % 4u], (t * MV + i / 4u) % SG);
             } else {

@@ -140,6 +140,14 @@ test("a weight that was changed in place counts at once", async () => {
   });
 });
 
+test("a precision that does not exist is refused before a device is made", async () => {
+  const before = process.env.UIFACE_PRECISION;
+  process.env.UIFACE_PRECISION = "exakt";
+  await expect(openDevice()).rejects.toThrow('UIFACE_PRECISION is "exakt", but can only be exact or fast.');
+  if (before === undefined) delete process.env.UIFACE_PRECISION;
+  else process.env.UIFACE_PRECISION = before;
+});
+
 test("the form follows from family, precision and sizes", async () => {
   const conv = (B: number, I: number, O: number, side: number, more: Partial<Conv> = {}): Conv => ({
     large: [side, side],
