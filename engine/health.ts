@@ -32,7 +32,7 @@ export class Health {
     grads.forEach((dw, b) => {
       const turns = Math.ceil(dw.size / 16 / threads);
       const walk = software ? { stride: turns, step: 1 } : { stride: 1, step: threads };
-      const params = { n: dw.size, threads, turns, ...walk, first: b * threads };
+      const params = { n: dw.size, turns, ...walk, first: b * threads };
       const launch = { workgroups: threads / WORKGROUP, constants: { WORKGROUP } };
       kernel("grad_norm").run({ dw, partial: this.partial! }, params, launch);
     });

@@ -2,14 +2,14 @@
 //
 // Shapes         dw: (n), a bucket of gradients, n a multiple of 64. partial: (threads of all buckets together).
 // One thread     turns of four vec4's. Software adapters: one contiguous run (stride = turns, step = 1). GPUs: turns that lie
-//                `threads` apart, so that neighbours read neighbours (stride = 1, step = threads).
+//                all threads apart, so that neighbours read neighbours (stride = 1, step = threads).
 // Traffic        dw once: 4 bytes an element.
 // Numerics       four vec4 sums in f32, a fixed order: same input, same bits.
 // Host           engine/health.ts        Twin  test/reference/optim.ts
 
 const WORKGROUP: u32 = 64u;      // 16 on software adapters
 
-struct Params { n: u32, threads: u32, turns: u32, stride: u32, step: u32, first: u32 }
+struct Params { n: u32, turns: u32, stride: u32, step: u32, first: u32 }
 
 @group(0) @binding(0) var<storage, read>       dw: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> partial: array<f32>;
@@ -18,7 +18,6 @@ struct Params { n: u32, threads: u32, turns: u32, stride: u32, step: u32, first:
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let thread = id.x;
-  if (thread >= params.threads) { return; }
   var a = vec4f();
   var b = vec4f();
   var c = vec4f();

@@ -187,6 +187,7 @@ describe.each(["broadcast", "tiled"] as const)("%s kernels", (family) => {
   test.each([
     { nesterov: false, clip: 5 },
     { nesterov: true, clip: 5 },
+    { nesterov: false, clip: 1e6 },
     { nesterov: false, clip: 0 },
   ])(
     "SGD with momentum, Nesterov $nesterov, clipped to $clip, against the float64 twin",

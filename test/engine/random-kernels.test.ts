@@ -41,3 +41,17 @@ test("why: normals are the CPU's up to the last bits of log, cos and sin, small 
   expect(relativeError(await draw("random_normal", n, key, 9), want)).toBeLessThan(1e-6);
   expect(want.some((z) => Math.abs(z) > 4)).toBe(true);
 });
+
+test("why: small normals need a small 1 - u, and every angle its sine and cosine", async () => {
+  const n = 400_000;
+  const [got, want] = [await draw("random_normal", n, key), normalArray(key, n)];
+  let [radius, angle] = [0, 0];
+  for (let i = 0; i < n; i += 2) {
+    const [r, wanted] = [Math.hypot(got[i]!, got[i + 1]!), Math.hypot(want[i]!, want[i + 1]!)];
+    if (wanted === 0) continue;
+    radius = Math.max(radius, Math.abs(r / wanted - 1));
+    for (const k of [i, i + 1]) angle = Math.max(angle, Math.abs(got[k]! / r - want[k]! / wanted));
+  }
+  expect(radius).toBeLessThan(1e-6);
+  expect(angle).toBeLessThan(2.5e-7);
+});

@@ -1,5 +1,5 @@
-// Runs mutants against the tests of their kernels: those of the files that are nearest to the kernels' hosts, and the others
-// where these run none of them. A test is run once without a change when it is first needed: which kernels it runs, how long
+// Runs mutants against the tests of their kernels: those of the files that are nearest to the kernels' hosts, then those one
+// import further away. A test is run once without a change when it is first needed: which kernels it runs, how long
 // it takes, and whether it passes at all.
 //
 // The verdict does not depend on the clock or on the order of mutants: one that survives has met every near test of its
@@ -84,7 +84,6 @@ export class Runner {
         const failed = await this.against(mutant, test);
         if (failed) return failed;
       }
-      if (tried && !this.thorough) break;
     }
     if (blind && !tried) return { mutant, fate: "replaced", by: `${mutant.constant}` };
     return { mutant, fate: "survived", by: tried ? `${tried} tests` : "no test runs it" };
@@ -161,10 +160,9 @@ export class Runner {
     return this.worker.ask({ type: "put", path, text, kernels: this.shaders.kernelsOf(path) }, CLEAN_MS);
   }
 
-  /** Test files that can reach a kernel: for each kernel the nearest ones, then all others. */
+  /** Test files that can reach a kernel: for each kernel the nearest ones, then those one import further away, then all. */
   private rings(kernels: readonly string[]): TestFile[][] {
-    const near = new Set<TestFile>();
-    const far = new Set<TestFile>();
+    const rings = [new Set<TestFile>(), new Set<TestFile>(), new Set<TestFile>()] as const;
     for (const kernel of kernels) {
       const hosts = new Set(this.namedIn.get(kernel) ?? []);
       const host = this.shaders.hostOf(kernel);
@@ -173,9 +171,11 @@ export class Runner {
         Math.min(...[...hosts].map((h) => distance.get(h) ?? Number.POSITIVE_INFINITY));
       const reaching = this.bundle.tests.filter((t) => Number.isFinite(distance(t)));
       const least = Math.min(...reaching.map(distance));
-      for (const t of reaching) (distance(t) === least ? near : far).add(t);
+      for (const t of reaching) rings[Math.min(distance(t) - least, 2)]!.add(t);
     }
-    return [[...near], [...far].filter((t) => !near.has(t))];
+    const [near, next, far] = rings;
+    const wanted = this.thorough || !near.size ? [near, next, far] : [near, next];
+    return wanted.map((ring, i) => [...ring].filter((t) => !rings.slice(0, i).some((nearer) => nearer.has(t))));
   }
 
   /** Tests known to run a kernel come first, by kills that may be hoped for a millisecond; then those named like one. */

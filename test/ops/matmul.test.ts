@@ -29,6 +29,7 @@ checkOp<{ transposeB?: boolean; alpha?: number }>(
     },
     { why: "one b for a batch of a", inputs: { a: [2, 5, 8], b: [8, 4] } },
     { why: "no size is a multiple of 4", inputs: { a: [5, 7], b: [7, 3] } },
+    { why: "zeros in several workgroups, all full", inputs: { a: [15, 17], b: [17, 15] } },
     { why: "odd K, b transposed, batched", inputs: { a: [2, 3, 5], b: [2, 6, 5] }, args: { transposeB: true } },
     { why: "1 x 1 x 1", inputs: { a: [1, 1], b: [1, 1] } },
   ],

@@ -51,6 +51,16 @@ test("near ties fall as f32 has them: |z|^2 + |e|^2 is rounded before 2 z e is t
   }
 });
 
+test("... and is added: at 2^24 the numbers above are 2 apart, those below 1", async () => {
+  const dev = await openDevice();
+  try {
+    const codes = tensor([0, 0.95, 0, 0, 0.6, 0], [2, 3]); // |e|^2 = 0.9 and 0.36: both sums are 2^24, the first code wins
+    expect([...(await nearestCode(tensor([4096, 0, 0], [1, 3]), codes).read())]).toEqual([0]);
+  } finally {
+    dev.close();
+  }
+});
+
 test("what lies behind the last code is no code", async () => {
   const dev = await openDevice({ poison: true });
   try {

@@ -22,6 +22,11 @@ checkOp<PoolArgs>(
       args: { kernel: 3, stride: 2, padding: 1 },
       range: [-9, -3],
     },
+    {
+      why: "one window a plane: that of the next plane is no neighbour",
+      inputs: { x: [2, 3, 2, 2] },
+      args: { kernel: 3, stride: 2, padding: 1 },
+    },
     { why: "stride 1", inputs: { x: [1, 4, 5, 5] }, args: { kernel: 3, stride: 1, padding: 1 } },
     {
       why: "several workgroups, to a multiple of 64 bytes",

@@ -185,7 +185,7 @@ describe("unary", () => {
     expect((await both(ops.sin, [-inf, inf]))[0]).toEqual([Number.NaN, Number.NaN]);
     expect((await both((x) => ops.pow(x, 2.5), [-2, 0]))[0]).toEqual([Number.NaN, 0]);
     expect((await both(ops.exp, [-inf, inf]))[0]).toEqual([0, inf]);
-    expect((await both(ops.log, [-1, 0, inf]))[0]).toEqual([Number.NaN, -inf, inf]);
+    expect((await both(ops.log, [-1, 0, 1, inf]))[0]).toEqual([Number.NaN, -inf, 0, inf]);
   });
 
   test("sin of small numbers keeps its relative accuracy", async () => {
@@ -195,8 +195,14 @@ describe("unary", () => {
   });
 
   test("sin where neighbouring floats are turns apart", async () => {
-    const values = [1e6, -3.3e7, 1e9, 2.5e20, -3e38].map(Math.fround);
+    const values = [1e6, -3.3e7, 1e9, 1e17, 2.5e20, 4e26, 2e36, -3e38].map(Math.fround); // each word of 2 / pi counts once
     compare("sin", (await both(ops.sin, values))[0]!, values.map(Math.sin), 1e-6);
+  });
+
+  test("sin and cos on both sides of the first octant", async () => {
+    const values = Array.from({ length: 400 }, (_, k) => Math.fround((k - 200) / 125));
+    compare("sin", (await both(ops.sin, values))[0]!, values.map(Math.sin), 1.5e-7);
+    compare("cos", (await both(ops.cos, values))[0]!, values.map(Math.cos), 1.5e-7);
   });
 
   test("sin and cos beside every zero and extreme up to 1000", async () => {
