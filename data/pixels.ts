@@ -18,8 +18,16 @@ export interface PixelSet {
 /** The bytes of image i, (3, size, size), as a view. */
 export const imageOf = ({ pixels, size }: PixelSet, i: number): Uint8Array => rowOf(pixels, i, 3 * size * size);
 
-/** Images `indices` as a tensor (B, 3, size, size) in [-1, 1]; mirrored where `flip` says so. */
-export function imageBatch(set: PixelSet, indices: ArrayLike<number>, flip?: ArrayLike<number>): Tensor {
+/** How a batch's images change on their way to the net: a value an image. */
+export interface Changes {
+  /** Mirrored where not 0. */
+  flip?: ArrayLike<number> | undefined;
+  /** Moved down and right by so many pixels, the image's own reflection moving in. */
+  shift?: { y: ArrayLike<number>; x: ArrayLike<number> } | undefined;
+}
+
+/** Images `indices` as a tensor (B, 3, size, size) in [-1, 1]. */
+export function imageBatch(set: PixelSet, indices: ArrayLike<number>, { flip, shift }: Changes = {}): Tensor {
   const { size, pixels } = set;
   const plane = size * size;
   const out = new Float32Array(indices.length * 3 * plane);
@@ -28,12 +36,23 @@ export function imageBatch(set: PixelSet, indices: ArrayLike<number>, flip?: Arr
     const to = b * 3 * plane;
     if (from + 3 * plane > pixels.length)
       throw new ShapeError(`Image ${indices[b]} is past the set's ${set.labels.length}.`);
-    if (!flip?.[b]) for (let i = 0; i < 3 * plane; i++) out[to + i] = pixels[from + i]! / 127.5 - 1;
-    else
-      for (let row = 0; row < 3 * size; row++)
-        for (let x = 0; x < size; x++) out[to + row * size + x] = pixels[from + row * size + size - 1 - x]! / 127.5 - 1;
+    const rows = places(size, shift?.y[b] ?? 0, false);
+    const columns = places(size, shift?.x[b] ?? 0, Boolean(flip?.[b]));
+    for (let row = 0; row < 3 * size; row++) {
+      const [above, y] = [from + Math.floor(row / size) * plane, rows[row % size]!];
+      for (let x = 0; x < size; x++) out[to + row * size + x] = pixels[above + y * size + columns[x]!]! / 127.5 - 1;
+    }
   }
   return tensor(out, [indices.length, 3, size, size]);
+}
+
+/** Where the pixels of a moved, perhaps mirrored line come from; past an end the line runs back. */
+function places(size: number, shift: number, mirrored: boolean): Int32Array {
+  return Int32Array.from({ length: size }, (_, i) => {
+    let at = Math.abs(i - shift);
+    if (at >= size) at = 2 * size - 2 - at;
+    return mirrored ? size - 1 - at : at;
+  });
 }
 
 /** The labels of images `indices` as a u32 tensor (B). */

@@ -28,7 +28,7 @@ export async function embed(
     const [plain, mirrored] = await scope(async () =>
       noGrad(async () => {
         const features = async (mirror: boolean) => {
-          const f = backbone.forward(imageBatch(set, indices, mirror ? indices.map(() => 1) : undefined));
+          const f = backbone.forward(imageBatch(set, indices, mirror ? { flip: indices.map(() => 1) } : {}));
           dim = f.dim(1);
           return (await f.read()) as Float32Array;
         };

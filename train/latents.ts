@@ -62,13 +62,7 @@ export async function encodeSet(
       const indices = Array.from({ length: Math.min(batch, count - at) }, (_, i) => at + i);
       await scope(() =>
         noGrad(async () => {
-          const y = vqgan.encode(
-            imageBatch(
-              set,
-              indices,
-              indices.map(() => mirror),
-            ),
-          );
+          const y = vqgan.encode(imageBatch(set, indices, { flip: indices.map(() => mirror) }));
           shape = y.shape.slice(1);
           if (!z.length) z = new Float32Array((2 * count * y.size) / indices.length);
           z.set((await y.read()) as Float32Array, ((mirror * count + at) * y.size) / indices.length);

@@ -48,11 +48,12 @@ export const recogniserOptions: SettingsOptions<typeof recogniserDefaults> = {
     margin: "of the head",
     scale: "s of the head",
     dropout: "before the last linear layer",
+    shift: "largest move of an image, in pixels, each way; what moves in is its reflection",
     drops: "parts of the run after which lr falls tenfold",
     weightDecay: "on everything",
   },
   choices: { net: Object.keys(backbones), head: Object.keys(heads) },
-  whole,
+  whole: { ...whole, shift: 0 },
   presets: {
     tiny: {},
     // 40 epochs of 500,000 images with drops at the 22nd, 30th and 35th; lr 0.1 is for 1,024 images at once (docs/fidelity.md).

@@ -7,11 +7,11 @@
 // Its weights make the contexts of the diffusion model, and judge generated sets. Expect a loss of about 21 at first and 9 after 800
 // steps of the small run: the margin keeps it high, and the accuracy on unseen people (docs/results.md) says more.
 
-import { batchIndices, imageBatch, labelBatch, type PixelSet } from "../data/pixels.js";
+import { batchIndices, type Changes, imageBatch, labelBatch, type PixelSet } from "../data/pixels.js";
 import { UsageError } from "../engine/errors.js";
 import { crossEntropy } from "../engine/ops/cross_entropy.js";
 import { SGD } from "../engine/optim.js";
-import { random } from "../engine/random.js";
+import { type Rng, random } from "../engine/random.js";
 import { multiStep } from "../engine/schedules.js";
 import { scope } from "../engine/scope.js";
 import { backward } from "../engine/tape.js";
@@ -33,6 +33,7 @@ export const recogniserDefaults = {
   margin: 0.35,
   scale: 32, //                s of the head: 64 for thousands of people
   dropout: 0.2, //             before the last linear layer
+  shift: 0, //                 an image moves by up to so many pixels: for small sets
   batch: 64,
   lr: 0.1,
   drops: [0.55, 0.75, 0.9], // parts of the run after which lr falls tenfold
@@ -66,7 +67,7 @@ export async function trainRecogniser(s: typeof recogniserDefaults, images?: Pix
       const rng = random(s.seed, "recogniser", step);
       const indices = batchIndices(set.labels.length, s.batch, s.seed, step);
       const labels = labelBatch(set, indices);
-      const y = backbone.forward(imageBatch(set, indices, rng.bernoulli(0.5, s.batch)), rng);
+      const y = backbone.forward(imageBatch(set, indices, changesOf(s, rng)), rng);
       const loss = crossEntropy(
         head.forward(
           y,
@@ -91,4 +92,11 @@ export async function trainRecogniser(s: typeof recogniserDefaults, images?: Pix
   sgd.dispose();
   head.dispose();
   return backbone;
+}
+
+/** Every image is mirrored or not, and moved where the settings say so. */
+function changesOf({ batch, shift }: typeof recogniserDefaults, rng: Rng): Changes {
+  const flip = rng.bernoulli(0.5, batch);
+  const moves = () => rng.integers(batch, -shift, shift + 1);
+  return shift ? { flip, shift: { y: moves(), x: moves() } } : { flip };
 }

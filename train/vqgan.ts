@@ -55,7 +55,7 @@ export async function trainVqgan(s: typeof vqganDefaults): Promise<VqGan> {
     const lr = cosine(step, { lr: s.lr, period: s.steps });
     scope(() => {
       const indices = batchIndices(images.labels.length, s.batch, s.seed, step);
-      const x = imageBatch(images, indices, random(s.seed, "flip", step).bernoulli(0.5, s.batch));
+      const x = imageBatch(images, indices, { flip: random(s.seed, "flip", step).bernoulli(0.5, s.batch) });
       run.log(gan.generator(vqgan, x, step, quantise));
       adam.step({ lr });
       adam.zeroGrad();
