@@ -20,7 +20,6 @@ export type MarkedKind =
   | "optimiser"
   | "latents"
   | "contexts"
-  | "contexts elsewhere"
   | "checkpoint"
   | "tensors";
 
@@ -48,10 +47,9 @@ const marks: readonly [MarkedKind, Mark][] = [
   ["vgg16", vgg16],
   ["inception", inception],
   ["latents", latents],
-  ["contexts elsewhere", contextsByName],
+  ["contexts", contextsByName],
   ["head", head],
-  ["contexts", contextsInNpy],
-  ["contexts elsewhere", contexts],
+  ["contexts", contexts],
 ];
 
 export function byMarks(file: Listing): Marked {
@@ -216,10 +214,6 @@ function contexts({ tensors }: Seen) {
   return {
     what: `${count === 1 ? "one context" : `${count!.toLocaleString("en")} contexts`}: embeddings of ${size} numbers${fits(size!)}`,
   };
-}
-
-function contextsInNpy(file: Seen) {
-  return file.file.format === "npy" ? contexts(file) : undefined;
 }
 
 /** Which diffusion models take contexts of this size. */

@@ -4,13 +4,10 @@ import { Command, Option } from "commander";
 import { writeFolder } from "../data/folder.js";
 import { progress } from "../data/progress.js";
 import { openDevice } from "../engine/device.js";
-import { FileError, UsageError } from "../engine/errors.js";
 import { makeFolder } from "../engine/io/atomic.js";
-import { toFloat32 } from "../engine/io/host.js";
-import { readNpy } from "../engine/io/npy.js";
 import { real, whole } from "../engine/options.js";
-import { unit } from "../evaluate/embed.js";
 import { newContexts } from "./contexts.js";
+import { readContexts } from "./contexts-file.js";
 import { type Contexts, generate } from "./generate.js";
 import { type Nets, openNets } from "./nets.js";
 
@@ -39,7 +36,7 @@ export function sampleCommand(): Command {
     )
     .option("--identities <n>", "how many people", whole(1), 8)
     .option("--images <n>", "images of each", whole(1), 8)
-    .option("--contexts <file.npy>", "identity embeddings (N, D) to use instead of new ones")
+    .option("--contexts <file>", "identity embeddings to use instead of new ones: a matrix (N, D), or vectors by name")
     .option(
       "--weights <folder>",
       "folder with vqgan, recogniser and diffusion, .safetensors, .ckpt, .pth, .pt or .npz; default: the shipped ones",
@@ -65,7 +62,7 @@ async function sample(o: SampleOptions): Promise<void> {
   const device = await openDevice();
   const nets = await openNets(o.weights);
   const { context_input_channels: dim } = nets.unet.config;
-  const contexts = o.contexts ? readContexts(o.contexts, o.identities, dim) : await inventContexts(nets, o);
+  const contexts = o.contexts ? await readContexts(o.contexts, o.identities, dim) : await inventContexts(nets, o);
   const { set } = await generate(nets, contexts, {
     perIdentity: o.images,
     seed: o.seed,
@@ -92,19 +89,4 @@ async function inventContexts(nets: Nets, o: SampleOptions): Promise<Contexts> {
     onProgress: progress("identities"),
   });
   return contexts;
-}
-
-/** The first `identities` rows of an .npy file (N, dim), each scaled to length 1 as the official sampler does. */
-export function readContexts(path: string, identities: number, dim: number): Contexts {
-  const { shape, data } = readNpy(path);
-  const [count = 0, width] = shape;
-  if (shape.length !== 2 || width !== dim) {
-    throw new FileError(
-      `${path} is (${shape.join(", ")}), but this net takes contexts of shape (N, ${dim}).\nGive embeddings by the recogniser that the net was trained with.`,
-    );
-  }
-  if (count < identities)
-    throw new UsageError(`${path} holds ${count} identities, ${identities} are wanted. Use --identities ${count}.`);
-  const rows = toFloat32(data).subarray(0, identities * dim);
-  return { rows: Float32Array.from(unit(rows, dim)), dim };
 }
