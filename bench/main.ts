@@ -13,6 +13,7 @@ import { UifaceError, UsageError } from "../engine/errors.js";
 import type { Group } from "./case.js";
 import { bufferCopy } from "./ceilings.js";
 import { compare as compareResults, comparisonTable, readResults, summary } from "./compare.js";
+import { FRESH, firstResult, firstTable, measureFirst } from "./first.js";
 import { measureHost } from "./host.js";
 import { adam } from "./kernels/adam.bench.js";
 import { attention } from "./kernels/attention.bench.js";
@@ -30,6 +31,7 @@ import { softmaxLadder } from "./ladder/softmax.js";
 import { measure, type Row, WrongResult } from "./measure.js";
 import { measureNets, type NetRow, netHeading, netLine } from "./nets.js";
 import { page, section } from "./page.js";
+import { peers } from "./peers/main.js";
 import { below, floorVerdict, heading, hostLines, hostTable, kernelTable, line, netTable } from "./print.js";
 import { type Head, markdownOf, type Table, text } from "./table.js";
 
@@ -52,10 +54,12 @@ const ladders: readonly Group[] = [matmulLadder, conv2dLadder, softmaxLadder, at
 
 const help = `npm run bench -- [options]
 npm run bench -- compare A.json B.json [options]
+npm run bench -- peers [options]                    the engine beside jax-js, TensorFlow.js, ONNX Runtime Web, PyTorch
 
   --only conv     the ops whose name begins so: ${[...new Set(groups.map((g) => g.stem))].join(", ")}
   --ladder conv   one operation from the naive kernel to the engine's: ${ladders.map((g) => g.stem).join(", ")}
   --nets          whole nets and training steps at the paper's sizes; with --only, those whose name holds it
+  --first         seconds until a fresh process has its first result
   --quick         three rounds instead of five
   --floor         exit code 1 when a row is below its floor; the rows are named
   --json          one JSON object
@@ -77,7 +81,7 @@ function commandLine() {
     return parseArgs({
       allowPositionals: true,
       options: {
-        ...{ only: text, ladder: text, nets: flag, quick: flag, floor: flag },
+        ...{ only: text, ladder: text, nets: flag, first: flag, quick: flag, floor: flag },
         ...{ force: flag, noise: text },
         ...{ json: flag, markdown: flag, out: text, help: flag },
       },
@@ -92,12 +96,14 @@ type Options = ReturnType<typeof commandLine>["values"];
 
 /** Returns the exit code. */
 async function main(): Promise<number> {
+  if (process.argv[2] === "peers") return peers(process.argv.slice(3));
   const { values: options, positionals } = commandLine();
   if (options.help) {
     console.log(help);
     return 0;
   }
   const output = new Output(options);
+  if (options.first) return first(output);
   if (positionals[0] === "compare") return compareFiles(positionals.slice(1), options, output);
   if (positionals.length) throw new UsageError(`"${positionals[0]}" is not expected here.\n\n${help}`);
   return run(options, output);
@@ -145,11 +151,7 @@ async function run(options: Options, output: Output): Promise<number> {
     throw new UsageError(`${options.ladder === undefined ? "--only" : "--ladder"} ${wanted}: no such op.\n\n${help}`);
   }
   const dev = await openDevice();
-  const head: Head = {
-    adapter: `${describe(dev.info)} (${dev.kind}, ${dev.family} kernels)`,
-    date: new Date().toISOString().slice(0, 10),
-    command: ["npm run bench", ...(process.argv.length > 2 ? ["--", ...process.argv.slice(2)] : [])].join(" "),
-  };
+  const head = headOf(dev);
   output.say(`${head.adapter}\n${head.date}   ${head.command}\n`);
   try {
     return await (options.nets ? nets : kernels)(dev, options, { head, output, chosen });
@@ -157,6 +159,13 @@ async function run(options: Options, output: Output): Promise<number> {
     dev.close();
   }
 }
+
+/** What a result begins with. */
+const headOf = (dev: Device): Head => ({
+  adapter: `${describe(dev.info)} (${dev.kind}, ${dev.family} kernels)`,
+  date: new Date().toISOString().slice(0, 10),
+  command: ["npm run bench", ...(process.argv.length > 2 ? ["--", ...process.argv.slice(2)] : [])].join(" "),
+});
 
 /** What both kinds of measurement are given. */
 interface Given {
@@ -198,6 +207,18 @@ async function nets(dev: Device, options: Options, { head, output }: Given): Pro
   return 0;
 }
 
+/** --first: this process opens no device while another is measured, but for the adapter's name. */
+async function first(output: Output): Promise<number> {
+  const dev = await openDevice();
+  const head = headOf(dev);
+  dev.close();
+  const rows = measureFirst();
+  const table = firstTable(rows);
+  output.say(`${head.adapter}\n${head.date}   ${head.command}\n\n${table.note}\n\n${text(table)}`);
+  output.finish(table.title, head, { first: rows }, [table]);
+  return 0;
+}
+
 /** compare A.json B.json: needs no adapter, and opens none. */
 function compareFiles(files: readonly string[], options: Options, output: Output): number {
   const [a, b] = files;
@@ -217,7 +238,8 @@ function compareFiles(files: readonly string[], options: Options, output: Output
 
 // Mistakes of the user and wrong results are told in words; anything else is a bug and keeps its stack.
 try {
-  process.exitCode = await main();
+  if (process.argv[2] === FRESH) console.log(JSON.stringify(await firstResult()));
+  else process.exitCode = await main();
 } catch (error) {
   if (!(error instanceof UifaceError || error instanceof WrongResult)) throw error;
   console.error(error.message);
