@@ -3,6 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { tuneCommand } from "../bench/cli.js";
 import { demoCommand } from "../demo/cli.js";
 import { doctorCommand } from "../engine/cli.js";
 import { UifaceError } from "../engine/errors.js";
@@ -25,7 +26,8 @@ const program = new Command("uiface")
   .addCommand(exportCommand())
   .addCommand(inspectCommand())
   .addCommand(convertCommand())
-  .addCommand(doctorCommand());
+  .addCommand(doctorCommand())
+  .addCommand(tuneCommand());
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0); // the reader (head, less) has seen enough

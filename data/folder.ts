@@ -2,7 +2,6 @@
 
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import sharp from "sharp";
 import { FileError } from "../engine/errors.js";
 import { makeFolder, writeAtomic } from "../engine/io/atomic.js";
 import { imageOf, type PixelSet } from "./pixels.js";
@@ -11,8 +10,6 @@ import { joinRows } from "./rows.js";
 export interface FolderOptions {
   /** Side of the square images in the set; larger pictures are scaled so that the short side fits, then cut in the middle. */
   size: number;
-  /** Take at most so many images of each identity. */
-  perIdentity?: number;
   /** An unreadable picture ends the command instead of being named and counted. */
   strict?: boolean;
   /** Gets one line about each picture that is left out. Default: stderr. */
@@ -38,7 +35,7 @@ export async function readFolder(root: string, options: FolderOptions): Promise<
       .map((e) => e.name)
       .sort(natural);
     const images: Uint8Array[] = [];
-    for (const file of files.slice(0, options.perIdentity)) {
+    for (const file of files) {
       try {
         images.push(await readPicture(join(root, name, file), size));
       } catch (error) {
@@ -55,7 +52,7 @@ export async function readFolder(root: string, options: FolderOptions): Promise<
     );
   if (!kept.length)
     throw new FileError(
-      `${root} holds no pictures.\nExpected <identity>/<anything>.png or .jpg inside it, one folder for each person.`,
+      `${root} holds no folder with pictures in it.\nExpected <identity>/<anything>.png or .jpg inside it, one folder for each person.`,
     );
   return gather(kept, size);
 }
@@ -66,9 +63,13 @@ function gather(kept: { name: string; images: Uint8Array[] }[], size: number): P
   return { pixels, size, labels, names: kept.map((k) => k.name) };
 }
 
+/** Loaded with the first picture: commands without any start sooner. */
+const sharpLibrary = async () => (await import("sharp")).default;
+
 /** One picture as (3, size, size) bytes. */
-export async function readPicture(path: string, size: number): Promise<Uint8Array> {
+async function readPicture(path: string, size: number): Promise<Uint8Array> {
   try {
+    const sharp = await sharpLibrary();
     const { data } = await sharp(path, { failOn: "error" })
       .rotate() // as the camera's orientation tag says
       .removeAlpha()
@@ -82,13 +83,15 @@ export async function readPicture(path: string, size: number): Promise<Uint8Arra
   }
 }
 
-/** Writes (3, height, width) bytes as a PNG: whole or not at all. */
-export async function writePicture(path: string, planes: Uint8Array, width: number, height = width): Promise<void> {
-  writeAtomic(path, await encodePng(planes, width, height));
+/** Writes (3, size, size) bytes as a PNG: whole or not at all. */
+async function writePicture(path: string, planes: Uint8Array, size: number): Promise<void> {
+  writeAtomic(path, await encodePng(planes, size));
 }
 
+/** (3, height, width) bytes as a PNG file. */
 export async function encodePng(planes: Uint8Array, width: number, height = width): Promise<Buffer> {
   const raw = planesToInterleaved(planes, width * height);
+  const sharp = await sharpLibrary();
   return sharp(raw, { raw: { width, height, channels: 3 } })
     .png()
     .toBuffer();

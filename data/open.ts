@@ -43,7 +43,7 @@ export async function openImages(spec: string, options: OpenOptions): Promise<Pi
   return readFolder(spec, { size: options.size, strict: options.strict ?? false });
 }
 
-export function parseDrawn(spec: string): DrawnSpec | undefined {
+function parseDrawn(spec: string): DrawnSpec | undefined {
   if (!spec.startsWith("drawn:")) return undefined;
   const parts = /^drawn:(\d+)x(\d+)(?:\+(\d+))?$/.exec(spec);
   if (!parts || Number(parts[1]) < 1 || Number(parts[2]) < 1) {
@@ -64,7 +64,7 @@ function drawingHash(seed: number): string {
 }
 
 /** Draws a set, or takes it from the cache: a pure function of the seed, so a file with the right name has the right content. */
-export async function drawnSet({ identities, perIdentity, first }: DrawnSpec, options: OpenOptions): Promise<PixelSet> {
+async function drawnSet({ identities, perIdentity, first }: DrawnSpec, options: OpenOptions): Promise<PixelSet> {
   const { size, seed = 0, onProgress } = options;
   const total = identities * perIdentity;
   const labels = Uint32Array.from({ length: total }, (_, i) => Math.floor(i / perIdentity));

@@ -3,7 +3,7 @@
 import { ShapeError } from "../engine/errors.js";
 import { random } from "../engine/random.js";
 import { type Tensor, tensor } from "../engine/tensor.js";
-import { rowOf, takeRows } from "./rows.js";
+import { rowOf } from "./rows.js";
 
 export interface PixelSet {
   /** (N, 3, size, size), RGB. */
@@ -87,17 +87,4 @@ export function batchIndices(count: number, batch: number, seed: number, step: n
     out[i] = order[at % count]!;
   }
   return out;
-}
-
-/** The images whose identity `wanted` accepts, labels renumbered from 0. */
-export function subset(set: PixelSet, wanted: (identity: number) => boolean): PixelSet {
-  const keptIds = set.names.map((_, id) => id).filter(wanted);
-  const renumbered = new Map(keptIds.map((id, i) => [id, i]));
-  const kept = [...set.labels.keys()].filter((i) => renumbered.has(set.labels[i]!));
-  return {
-    pixels: takeRows(set.pixels, kept, 3 * set.size * set.size),
-    size: set.size,
-    labels: Uint32Array.from(kept, (i) => renumbered.get(set.labels[i]!)!),
-    names: keptIds.map((id) => set.names[id]!),
-  };
 }

@@ -14,7 +14,7 @@ import { makeFolder, writeAtomic } from "../engine/io/atomic.js";
 import { whole } from "../engine/options.js";
 import { enlarge, grid, type Picture } from "../evaluate/pictures.js";
 import { lockFolder } from "../train/lock.js";
-import { type DemoImages, fullDemo, runDemo, smokeDemo } from "./demo.js";
+import { type DemoImages, fullDemo, runDemo, SIZE, smokeDemo } from "./demo.js";
 import { explainStep } from "./explain.js";
 import { type DemoResult, type Pictures, reportHtml } from "./report.js";
 
@@ -71,21 +71,18 @@ function clean(out: string): void {
 }
 
 /** Pictures, numbers and the page. Returns the page's path. */
-async function writeReport(out: string, result: DemoResult, images: DemoImages): Promise<string> {
-  const shown = first(images.generated, Math.min(8, result.identities), Math.min(8, result.perIdentity));
+async function writeReport(out: string, result: DemoResult, { generated, contexts, drawn, strip }: DemoImages) {
   const pictures: Pictures = {
     faces: await png(
       grid(
-        shown.map((image) => enlarge(image, 64, 2)),
-        128,
-        Math.min(8, result.perIdentity),
+        all(generated).map((image) => enlarge(image, SIZE, 2)),
+        2 * SIZE,
+        result.perIdentity,
       ),
     ),
-    contexts: await png(grid(all(images.contexts).slice(0, 16), 64, 8)),
-    drawn: await png(grid(all(images.drawn).slice(0, 32), 64, 8)),
-    steps: await png(
-      grid([...images.strip.map((s) => s.image), ...images.strip.map((s) => s.look)], 64, images.strip.length),
-    ),
+    contexts: await png(grid(all(contexts), SIZE, 6)),
+    drawn: await png(grid(all(drawn).slice(0, 32), SIZE, 8)),
+    steps: await png(grid([...strip.map((s) => s.image), ...strip.map((s) => s.look)], SIZE, strip.length)),
   };
   for (const [name, bytes] of Object.entries(pictures)) writeAtomic(join(out, `${name}.png`), bytes);
   writeAtomic(join(out, "report.json"), new TextEncoder().encode(`${JSON.stringify(result, null, 2)}\n`));
@@ -98,23 +95,13 @@ async function writeReport(out: string, result: DemoResult, images: DemoImages):
 const png = ({ planes, width, height }: Picture): Promise<Buffer> => encodePng(planes, width, height);
 const all = (set: PixelSet): Uint8Array[] => Array.from(set.labels.keys(), (i) => imageOf(set, i));
 
-/** The first `columns` images of the first `rows` identities. */
-function first(set: PixelSet, rows: number, columns: number): Uint8Array[] {
-  const images: Uint8Array[] = [];
-  for (let id = 0; id < rows; id++) {
-    const mine = [...set.labels.keys()].filter((i) => set.labels[i] === id).slice(0, columns);
-    images.push(...mine.map((i) => imageOf(set, i)));
-  }
-  return images;
-}
-
 /** What the terminal shows at the end: the result in two sentences, and where to go on. */
 function summary(r: DemoResult, out: string, page: string): string {
   const { accuracy: a } = r;
   const seconds = r.stages.reduce((sum, s) => sum + s.seconds, 0);
   return `
 ${r.identities * r.perIdentity} images of ${r.identities} people who do not exist, in ${(seconds / 60).toFixed(1)} minutes.
-A recogniser trained on them alone: ${(100 * a.generated).toFixed(1)} % on ${a.pairs} pairs of unseen people (chance 50 %; trained on drawn people ${(100 * a.drawn).toFixed(1)} %).
+A recogniser trained on them alone: ${(100 * a.generated).toFixed(1)} % on ${a.pairs} pairs of unseen people (chance 50 %, the same net untrained ${(100 * a.untrained).toFixed(1)} %, trained on drawn people ${(100 * a.drawn).toFixed(1)} %).
 
 report   ${page}
 images   ${join(out, "faces")}

@@ -97,7 +97,7 @@ export interface DemoImages {
 }
 
 /** Pixels a side: what the shipped nets take. */
-const SIZE = 64;
+export const SIZE = 64;
 /** Steps shown in the strip, as parts of the walk. */
 const SHOWN = [0, 0.1, 0.2, 0.32, 0.44, 0.56, 0.7, 0.85, 0.999];
 
@@ -201,14 +201,13 @@ function averaged(s: DemoSettings) {
 
 /** New people. In a smoke run any two may be alike: after three updates many are. */
 function contextsOf(nets: Nets, s: DemoSettings) {
-  const onProgress = progress("identities");
   return newContexts(nets, {
     identities: s.identities,
     seed: s.seed,
     batch: s.smoke ? 4 : 16,
     ddimSteps: s.ddimSteps,
     maxCosine: s.smoke ? 1.1 : 0.4,
-    onProgress: (kept, wanted) => onProgress(kept, wanted),
+    onProgress: progress("identities"),
   });
 }
 
@@ -293,7 +292,7 @@ async function judge(
 }
 
 /** Ten-fold verification of a recogniser on pairs of a set. */
-export async function verification(backbone: Backbone, set: PixelSet, { a, b, same }: Pairs): Promise<Verification> {
+async function verification(backbone: Backbone, set: PixelSet, { a, b, same }: Pairs): Promise<Verification> {
   const { rows, dim } = await embed(backbone, set, { flip: true });
   return verify(takeRows(rows, a, dim), takeRows(rows, b, dim), same);
 }

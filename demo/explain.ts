@@ -27,22 +27,24 @@ interface Trace {
   ms: number | undefined;
 }
 
-/** Runs one stage-2 step of two images and returns the tree as text. */
+/** Two images, so four rows of the net: both with the empty context, then both with their identities. */
+const IMAGES = 2;
+
+/** Runs one stage-2 step and returns the tree as text, below a line that says what it is. */
 export async function explainStep(dev: Device): Promise<string> {
-  const { unet } = await openNets();
-  const B = 2;
+  const { unet, latent } = await openNets();
+  const [C, h, w] = latent;
   const dim = unet.config.context_input_channels;
-  const jump = ddimJumps(linear().alphaBars, 50)
-    .filter((j) => j.t < 500)
-    .slice(0, 1);
+  const jump = ddimJumps(linear().alphaBars, 50).find((j) => j.t < 500)!;
   const step = () =>
     scope(async () => {
-      const x = tensor(random(0, "explain").normals(B * 3 * 256), [B, 3, 16, 16]);
-      const context = tensor(random(0, "context").normals(B * dim), [B, dim]);
-      await twoStage(unet, x, context, jump);
+      const x = tensor(random(0, "explain").normals(IMAGES * C * h * w), [IMAGES, C, h, w]);
+      const context = tensor(random(0, "context").normals(IMAGES * dim), [IMAGES, dim]);
+      await twoStage(unet, x, context, [jump]);
     });
   await step(); // compiles
-  return render(await traced(dev, step));
+  const what = `One step of stage 2, t = ${jump.t}: ${IMAGES} images, each with the empty context and with an identity.`;
+  return `${what}\n\n${render(await traced(dev, step))}`;
 }
 
 /** The tree as text: a line for each block, operation and kernel, and nothing that the line above has said already. */
@@ -106,7 +108,7 @@ function fromStack(stack: string): { blocks: string[]; op: string } {
   const blocks: string[] = [];
   let op = "";
   for (const call of calls) {
-    const [, owner, method] = /^(\w+)\.(\w+)$/.exec(call) ?? [];
+    const [, owner, method] = /^(\w+?)\d*\.(\w+)$/.exec(call) ?? []; // the bundle numbers classes of one name: Block2
     if (owner && /^[A-Z]/.test(owner) && (method === "forward" || method === "run") && owner !== "Kernel")
       blocks.unshift(owner);
     else if (!blocks.length && !owner && /^[a-z]\w+$/.test(call) && !around.has(call)) op = call;
@@ -116,5 +118,7 @@ function fromStack(stack: string): { blocks: string[]; op: string } {
 
 /** Functions that stand between an operation and its kernels, or around operations, and explain nothing. */
 const around = new Set(
-  "scope noGrad record traced compute toLayout gemm work run backward cheapSecond walk twoStage step".split(" "),
+  "scope noGrad pauseGrad after record traced compute toLayout gemm work run backward cheapSecond walk twoStage step".split(
+    " ",
+  ),
 );

@@ -46,6 +46,7 @@ const reportOn = async (dev: Device) => ({
   kind: dev.kind,
   tried: dev.attempts,
   family: dev.family,
+  tuning: dev.tuningName,
   subgroupSize: dev.subgroupSize ?? null,
   features: [...dev.gpu.features].sort(),
   limits: Object.fromEntries(shown.map((name) => [name, dev.limits[name]])),
@@ -61,11 +62,15 @@ const nothing = ({ attempts, next }: NoAdapterError) => ({
   next,
 });
 
+/** Which table of settings (docs/kernels.md), and what a GPU that nobody measured gains by one. */
+const settingsLine = ({ tuning, kind }: Report): string =>
+  tuning === "portable" && kind === "gpu" ? "portable; `uiface tune` makes a table for this GPU" : tuning;
+
 function print(report: Report, next: string): void {
   const lines = [
     `adapter    ${report.adapter} (${report.kind})`,
     ...report.tried.map((t) => `tried      ${t.kind.padEnd(12)} ${t.found ?? t.reason}`),
-    `kernels    ${report.family}, subgroup size ${report.subgroupSize ?? "not fixed"}`,
+    `kernels    ${report.family}, subgroup size ${report.subgroupSize ?? "not fixed"}, settings: ${settingsLine(report)}`,
     `features   ${report.features.filter((f) => /f16|subgroups|timestamp/.test(f)).join(", ") || "none of f16, subgroups, timestamps"}`,
     ...Object.entries(report.limits).map(
       ([name, value]) => `limit      ${name.padEnd(36)} ${value.toLocaleString("en")}`,

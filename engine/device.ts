@@ -3,10 +3,13 @@
 import type { AdapterKind, Attempt, FindOptions } from "./adapter.js";
 import { AdapterError, TrainingStopped, type UifaceError, UsageError } from "./errors.js";
 import { Guard } from "./guard.js";
+import { Kept } from "./kept.js";
 import { Pool } from "./pool.js";
 import { Profiler } from "./profile.js";
 import { Queue } from "./queue.js";
 import type { KernelRun } from "./shader.js";
+import type { Tuning } from "./tuning/settings.js";
+import { type ChosenTable, chosenTable, fixedSubgroup, type Table } from "./tuning/table.js";
 
 /** Kernel family: `broadcast` for software adapters (registers and subgroup broadcasts), `tiled` for GPUs (workgroup memory). */
 export type Family = "broadcast" | "tiled";
@@ -18,6 +21,8 @@ export interface DeviceOptions extends FindOptions {
   bindingBytes?: number | undefined;
   /** "exact": convolutions as they stand; "fast": Winograd's form where it pays. Default: UIFACE_PRECISION, else "fast". */
   precision?: Precision | undefined;
+  /** Settings of kernels: a table, or a file of one (Node). Default: UIFACE_TUNING, else the built-in table of the adapter. */
+  tuning?: Table | string | undefined;
 }
 
 /** Whether an operation may take a form that rounds more than its sum as it stands (ops/convolution.ts). */
@@ -36,6 +41,8 @@ const wantedLimits = [
 export class Device {
   readonly queue: Queue;
   readonly pool: Pool;
+  /** What was made of resting weights. */
+  readonly kept = new Kept();
   readonly limits: GPUSupportedLimits;
   /** Lanes of a subgroup if the adapter fixes that number, else undefined. */
   readonly subgroupSize: number | undefined;
@@ -43,6 +50,9 @@ export class Device {
   family: Family;
   /** Which forms convolutions may take. */
   readonly precision: Precision;
+  /** The settings of kernels, and the name of the table that they come from; tests and the tuner set others. */
+  tuning: Tuning;
+  readonly tuningName: string;
   /** Workgroups in x before a kernel's grid folds into y: the adapter's limit; tests set less to run the fold. */
   foldAfter: number;
   /** Sees every run of a kernel, once it is recorded: for DEBUG=nan (nan.ts) and for traces. */
@@ -64,17 +74,19 @@ export class Device {
     /** What `create()` of the `webgpu` package returned: collected while the device lives, it takes the process down. */
     readonly instance: GPU | undefined,
     options: DeviceOptions,
+    table: ChosenTable,
   ) {
     this.limits = options.bindingBytes ? lowered(gpu.limits, options.bindingBytes) : gpu.limits;
     this.precision = options.precision ?? "fast";
+    this.tuning = table.tuning;
+    this.tuningName = table.name;
     this.foldAfter = gpu.limits.maxComputeWorkgroupsPerDimension;
-    const { subgroupMinSize, subgroupMaxSize } = info;
-    const fixed = gpu.features.has("subgroups") && subgroupMinSize === subgroupMaxSize && subgroupMinSize > 1;
-    this.subgroupSize = fixed ? subgroupMinSize : undefined;
+    this.subgroupSize = fixedSubgroup(gpu.features, info);
     const software = kind === "lavapipe" || kind === "swiftshader";
     this.family = software && (this.subgroupSize === 4 || this.subgroupSize === 8) ? "broadcast" : "tiled";
 
     this.queue = new Queue(gpu, () => this.check());
+    this.queue.wrote = (buffer) => this.kept.changed(buffer);
     this.pool = new Pool(gpu, () => this.queue.submit(), options.poison ? new Guard(gpu, this.queue) : undefined);
 
     gpu.addEventListener("uncapturederror", (event) => {
@@ -148,14 +160,14 @@ export function device(): Device {
 
 /** Opens a device and makes it the current one. In Node: a GPU, else lavapipe, else the embedded SwiftShader. */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
-  const named = typeof process === "undefined" ? undefined : process.env?.UIFACE_PRECISION;
-  const precision = options.precision ?? precisionOf(named);
+  const precision = options.precision ?? precisionOf(fromEnvironment("UIFACE_PRECISION"));
   const found = await findInNodeOrBrowser(options);
   const { adapter } = found;
+  const table = await chosenTable(options.tuning ?? fromEnvironment("UIFACE_TUNING"), found.kind, adapter);
   const requiredLimits = Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name] as number]));
   const requiredFeatures = wantedFeatures.filter((feature) => adapter.features.has(feature));
   const gpu = await adapter.requestDevice({ requiredFeatures, requiredLimits });
-  current = new Device(gpu, adapter.info, found.kind, found.attempts, found.gpu, { ...options, precision });
+  current = new Device(gpu, adapter.info, found.kind, found.attempts, found.gpu, { ...options, precision }, table);
   if (typeof process !== "undefined" && process.env?.DEBUG === "nan") {
     (await import("./nan.js")).watch(current);
   }
@@ -170,6 +182,9 @@ async function findInNodeOrBrowser(options: DeviceOptions) {
     throw new AdapterError("This browser has no WebGPU adapter. Try a current Chrome, Edge, Firefox or Safari.");
   return { gpu: undefined, adapter, kind: "browser" as const, attempts: [] };
 }
+
+const fromEnvironment = (name: string): string | undefined =>
+  typeof process === "undefined" ? undefined : process.env?.[name];
 
 /** The value of UIFACE_PRECISION, checked. */
 function precisionOf(text: string | undefined): Precision {

@@ -158,7 +158,7 @@ Run with a lower --lr, or with DEBUG=nan to see the first kernel that makes such
 
   /** How a kernel covers a bucket: VECS vec4's a thread (docs/kernels.md). */
   launch({ weights }: Bucket): Launch {
-    const VECS = this.device.family === "broadcast" && this.device.subgroupSize === 8 ? 2 : 1;
+    const VECS = this.device.tuning[this.device.family].optimiser.vecs;
     return { workgroups: Math.ceil(weights.size / (4 * VECS * 64)), constants: { VECS } };
   }
 

@@ -7,9 +7,6 @@ import { keep } from "./scope.js";
 import { kernel } from "./shader.js";
 import { Tensor, zeros } from "./tensor.js";
 
-/** Partial sums of a bucket; docs/kernels.md. A GPU needs tens of thousands of threads to fill its memory bus. */
-const THREADS = { broadcast: 1024, tiled: 32_768 };
-
 export class Health {
   /** The struct that every kernel which changes weights reads: norm, scale, stopped. */
   readonly state = keep(zeros([4], "u32"));
@@ -24,21 +21,28 @@ export class Health {
    * @param maxNorm   gradients are scaled down to it (PyTorch's clip_grad_norm_); 0: never
    */
   measure(grads: readonly Tensor[], update: number, maxNorm: number): void {
-    const { family } = device();
+    const { family, tuning } = device();
     const software = family === "broadcast";
-    const WORKGROUP = software ? 16 : 64;
-    const threads = THREADS[family];
-    this.partial ??= keep(zeros([Math.max(1, grads.length) * THREADS.tiled]));
+    const WORKGROUP = tuning[family].reduce.workgroup;
+    const threads = tuning[family].optimiser.normThreads; // each leaves a partial sum of each bucket
+    const partial = this.partialSums(grads.length * threads);
     grads.forEach((dw, b) => {
       const turns = Math.ceil(dw.size / 16 / threads);
       const walk = software ? { stride: turns, step: 1 } : { stride: 1, step: threads };
       const params = { n: dw.size, turns, ...walk, first: b * threads };
       const launch = { workgroups: threads / WORKGROUP, constants: { WORKGROUP } };
-      kernel("grad_norm").run({ dw, partial: this.partial! }, params, launch);
+      kernel("grad_norm").run({ dw, partial }, params, launch);
     });
     const total = { count: grads.length * threads, max_norm: maxNorm, update };
     const launch = { workgroups: 1, constants: { WORKGROUP: software ? 1 : 256 } };
-    kernel("grad_norm_total").run({ partial: this.partial, health: this.state }, total, launch);
+    kernel("grad_norm_total").run({ partial, health: this.state }, total, launch);
+  }
+
+  private partialSums(count: number): Tensor {
+    if (this.partial && this.partial.size >= count) return this.partial;
+    this.partial?.dispose();
+    this.partial = keep(zeros([Math.max(1, count)]));
+    return this.partial;
   }
 
   /** Number of the first update that did not happen; 0 if all did. Reads back. */

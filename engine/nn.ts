@@ -13,6 +13,7 @@
 import { FileError, UifaceError } from "./errors.js";
 import { type HostTensor, toFloat32 } from "./io/host.js";
 import { batchNorm } from "./ops/batch_norm.js";
+import { cat } from "./ops/cat.js";
 import { convTranspose2d } from "./ops/conv_transpose2d.js";
 import { conv2d, type Padding } from "./ops/conv2d.js";
 import { groupNorm } from "./ops/group_norm.js";
@@ -20,7 +21,7 @@ import { linear, linearChannels } from "./ops/linear.js";
 import { prelu } from "./ops/prelu.js";
 import { type Rng, random } from "./random.js";
 import { keep } from "./scope.js";
-import { empty, layoutFor, type Shape, show, sizeOf, type Tensor } from "./tensor.js";
+import { empty, type Layout, layoutFor, type Shape, show, sizeOf, type Tensor } from "./tensor.js";
 
 /** The first values of a parameter of this shape. */
 export type Init = (rng: Rng, shape: Shape) => Float32Array;
@@ -283,9 +284,9 @@ export class Linear extends Weighted {
     return linear(x, this.weight.value, this.bias?.value);
   }
 
-  /** The same on dimension 1: (B, I, ...) -> (B, O, ...). */
-  channels(x: Tensor): Tensor {
-    return linearChannels(x, this.weight.value, this.bias?.value);
+  /** The same on dimension 1: (B, I, ...) -> (B, O, ...); `plus` is added. */
+  channels(x: Tensor, plus?: Tensor): Tensor {
+    return linearChannels(x, this.weight.value, this.bias?.value, plus);
   }
 }
 
@@ -304,12 +305,9 @@ export class Conv2d extends Weighted {
     this.options = { stride, padding };
   }
 
-  forward(x: Tensor): Tensor {
-    const { stride, padding } = this.options;
-    const [, , height, width] = this.weight.shape;
-    const isMatrix = height === 1 && width === 1 && stride === 1 && padding === 0;
-    if (isMatrix && this.weight.shape[1]! % 4 === 0) return linearChannels(x, this.weight.value, this.bias?.value);
-    return conv2d(x, this.weight.value, this.bias?.value, this.options);
+  /** `plus`, of the result's shape, is added: a residual. */
+  forward(x: Tensor, plus?: Tensor): Tensor {
+    return conv2d(x, this.weight.value, this.bias?.value, { ...this.options, plus });
   }
 }
 
@@ -319,9 +317,25 @@ export class Conv1d extends Weighted {
     super([outputs, inputs, 1], outputs, options);
   }
 
-  forward(x: Tensor): Tensor {
-    return linearChannels(x, this.weight.value, this.bias?.value);
+  forward(x: Tensor, plus?: Tensor): Tensor {
+    return linearChannels(x, this.weight.value, this.bias?.value, plus);
   }
+}
+
+/**
+ * Layers of the same input as one product; their outputs follow each other: in the last dimension after Linear, in the channels
+ * after Conv1d.
+ */
+export function together(x: Tensor, layers: readonly (Linear | Conv1d)[]): Tensor {
+  const w = cat(
+    layers.map((layer) => layer.weight.value),
+    0,
+  );
+  const b = cat(
+    layers.map((layer) => layer.bias!.value),
+    0,
+  );
+  return x.shape.length === 2 ? linear(x, w, b) : linearChannels(x, w, b);
 }
 
 /** The weight is (I, O, k, k), as PyTorch has it; so is its fan-in O k k. */
@@ -357,8 +371,8 @@ export class GroupNorm extends Module {
     this.bias = new Parameter([channels], constant(0));
   }
 
-  /** act((1 + scale) gn(x) + shift): `scale` and `shift` are (B, C), act is SiLU or nothing. */
-  forward(x: Tensor, fused: { silu?: boolean; scale?: Tensor; shift?: Tensor } = {}): Tensor {
+  /** act((1 + scale) gn(x) + shift): `modulation` is scale and shift, (B, 2 C), act is SiLU or nothing. */
+  forward(x: Tensor, fused: { silu?: boolean; modulation?: Tensor; layout?: Layout } = {}): Tensor {
     return groupNorm(x, this.groups, this.weight.value, this.bias.value, { eps: this.eps, ...fused });
   }
 }

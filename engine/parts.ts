@@ -86,7 +86,8 @@ const greatestDivisor = (a: number, b: number): number => (b ? greatestDivisor(b
 const itemsOf = (x: Tensor, first: number, count: number): Tensor =>
   viewOf(x, [count, ...x.shape.slice(1)], x.layout, (first * x.size) / x.dim(0));
 
-function viewOf(x: Tensor, shape: readonly number[], layout: Tensor["layout"], from: number): Tensor {
+/** A view of x's memory from element `from` on; a kernel binds it if that is a multiple of 64. */
+export function viewOf(x: Tensor, shape: readonly number[], layout: Tensor["layout"], from: number): Tensor {
   x.check();
   return new Tensor(x.storage.retain(), shape, x.dtype, layout, x.offset + 4 * from);
 }

@@ -15,6 +15,8 @@ const ARENA_BYTES = 64 * 1024;
 export class Queue {
   /** Set while kernels are being timed: every dispatch then gets a pass of its own. */
   profiler: Profiler | undefined;
+  /** Told of every buffer that a copy, a clear or an upload writes. */
+  wrote: ((buffer: GPUBuffer) => void) | undefined;
   /** Counters since the device was opened. */
   dispatches = 0;
   submits = 0;
@@ -73,18 +75,21 @@ export class Queue {
     if (bytes === 0) return;
     this.endPass();
     this.commands().copyBufferToBuffer(from, fromOffset, to, toOffset, bytes);
+    this.wrote?.(to);
   }
 
   clear(buffer: GPUBuffer, offset: number, bytes: number): void {
     if (bytes === 0) return;
     this.endPass();
     this.commands().clearBuffer(buffer, offset, bytes);
+    this.wrote?.(buffer);
   }
 
   /** Uploads; the size is a multiple of 4. */
   write(buffer: GPUBuffer, offset: number, data: ArrayBufferView): void {
     this.check();
     this.submit();
+    this.wrote?.(buffer);
     this.device.queue.writeBuffer(buffer, offset, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
   }
 

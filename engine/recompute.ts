@@ -8,7 +8,7 @@
 
 import type { Rng } from "./random.js";
 import { scope } from "./scope.js";
-import { gradPaused, noGrad, recordFolded } from "./tape.js";
+import { gradPaused, pauseGrad, recordFolded } from "./tape.js";
 import type { Tensor } from "./tensor.js";
 
 /**
@@ -26,6 +26,6 @@ export function recompute<R extends Rng | undefined>(
 ): Tensor {
   if (gradPaused()) return scope(() => work(rng as R));
   const again = rng?.copy();
-  const y = scope(() => noGrad(() => work(rng as R)));
+  const y = scope(() => pauseGrad(() => work(rng as R)));
   return inputs.includes(y) ? y : recordFolded(y, inputs, () => work(again as R));
 }

@@ -10,9 +10,9 @@ import { AdapterError, ShapeError, UifaceError } from "./errors.js";
 import { type ConstantValue, expand, type Origin } from "./expand.js";
 import type { Grid } from "./queue.js";
 import { checkNames, layoutEntries, type Params, type Signature, signatureOf, writeFields } from "./reflect.js";
-import { withSizes, worthSizes } from "./sized.js";
 import { shaderSource } from "./source.js";
 import { show, type Tensor } from "./tensor.js";
+import { withSizes, worthSizes } from "./tuning/sized.js";
 
 export type { Params } from "./reflect.js";
 export type Constants = Record<string, ConstantValue>;
@@ -35,6 +35,9 @@ export interface KernelRun {
   /** Those among them that it writes. */
   outputs: readonly Tensor[];
   grid: Grid;
+  /** What the host gave: two runs that agree in these and in the grid do the same. */
+  constants: Constants;
+  params: Params;
 }
 
 interface Pipeline {
@@ -59,7 +62,8 @@ export function kernel(name: string): Kernel {
 
 /** A launch that covers `n` elements with one thread per VECS adjacent vec4's: the form of every elementwise kernel. */
 export function perElement(n: number): Launch {
-  const VECS = device().family === "broadcast" ? 4 : 1; // docs/kernels.md, constants of the broadcast family
+  const { tuning, family } = device();
+  const VECS = tuning[family].elementwise.vecs;
   return { workgroups: Math.max(1, Math.ceil(n / (4 * VECS * 64))), constants: { VECS } };
 }
 
@@ -97,8 +101,11 @@ export class Kernel {
     const group = this.group(dev, made, tensors);
     dev.queue.dispatch(label, made.pipeline, group, this.writeParams(dev, params), grid);
     const outputs = this.signature.bindings.filter((b) => b.writes).map((b) => tensors[b.name]!);
-    for (const y of outputs) y.madeBy ||= label;
-    dev.inspect?.({ kernel: this.name, label, tensors, outputs, grid });
+    for (const y of outputs) {
+      y.madeBy ||= label;
+      dev.kept.changed(y.storage.block.buffer);
+    }
+    dev.inspect?.({ kernel: this.name, label, tensors, outputs, grid, constants, params });
   }
 
   /** The text that is compiled for a set of constants, with the origin of every line. */

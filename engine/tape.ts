@@ -18,13 +18,17 @@ import { kernel } from "./shader.js";
 import { emptyLike, sameShape, show, type Tensor, tensor } from "./tensor.js";
 
 /** dy to the gradients of the inputs; `needs[i]` tells whether input i wants one. */
-export type Rule = (dy: Tensor, needs: readonly boolean[]) => (Tensor | null)[];
+export type Rule = (dy: Tensor, needs: readonly boolean[], take: Take) => (Tensor | null)[];
+
+/** Hands over what has arrived at input i from its other uses: the rule adds it to its own gradient in the same kernel. */
+export type Take = (i: number) => Tensor | undefined;
 
 /** Where a gradient goes: the node that made an input, or a leaf. */
 type Target = Node | Tensor | undefined;
 
 let clock = 0;
 let paused = 0;
+let resting = 0;
 
 export class Node {
   readonly order = ++clock;
@@ -52,12 +56,12 @@ export class Node {
   }
 
   /** Runs the rule once, then frees what it needed. */
-  run(dy: Tensor): (Tensor | null)[] {
+  run(dy: Tensor, take: Take): (Tensor | null)[] {
     if (!this.rule)
       throw new UifaceError(
         `backward went through ${this.op} a second time: its saved tensors are freed after the first.`,
       );
-    const grads = this.rule(dy, this.targets.map(Boolean));
+    const grads = this.rule(dy, this.targets.map(Boolean), take);
     this.free();
     return grads;
   }
@@ -82,22 +86,35 @@ export class Node {
 /** True inside noGrad: ops then record nothing. */
 export const gradPaused = (): boolean => paused > 0;
 
+/** True inside the caller's noGrad, but not in what a training step runs without recording: no update of the weights is near. */
+export const weightsRest = (): boolean => resting > 0;
+
 /** Runs `work` without recording. */
 export function noGrad<T>(work: () => T): T {
+  resting++;
+  return after(
+    () => pauseGrad(work),
+    () => resting--,
+  );
+}
+
+/** The same for the engine's own steps of training: gradient rules, and passes that run a second time. */
+export function pauseGrad<T>(work: () => T): T {
   paused++;
+  return after(work, () => paused--);
+}
+
+/** Runs `work`, and `undo` when it has ended, well or not. */
+function after<T>(work: () => T, undo: () => void): T {
   let result: T;
   try {
     result = work();
   } catch (error) {
-    paused--;
+    undo();
     throw error;
   }
-  if (result instanceof Promise) {
-    return result.finally(() => {
-      paused--;
-    }) as T;
-  }
-  paused--;
+  if (result instanceof Promise) return result.finally(undo) as T;
+  undo();
   return result;
 }
 
@@ -154,7 +171,7 @@ export function backward(y: Tensor, dy?: Tensor): void {
     deliver(root, dy ?? tensor([1], y.shape), grads);
     goBack(root, 0, grads);
   };
-  noGrad(() => scope(work)); // what a rule computes is not recorded in turn
+  pauseGrad(() => scope(work)); // what a rule computes is not recorded in turn
 }
 
 /** Runs the nodes that `root` leads to and that were made after `since`. */
@@ -170,15 +187,33 @@ function goBack(root: Target, since: number, grads: Map<Node, Tensor>): void {
       goBack(y.node, now, grads);
       y.dispose();
     } else {
-      const inputs = scope(() => node.run(g));
+      const taken: Tensor[] = [];
+      const take: Take = (i) => {
+        const sum = withdraw(node.targets[i], grads);
+        if (sum) taken.push(sum);
+        return sum;
+      };
+      const inputs = scope(() => node.run(g, take));
       inputs.forEach((dx, i) => {
         const target = node.targets[i];
         if (dx && target) deliver(target, dx, grads);
       });
-      for (const dx of inputs) dx?.dispose();
+      for (const dx of [...inputs, ...taken]) dx?.dispose();
     }
     g.dispose();
   }
+}
+
+/** What has arrived at `target`; the next delivery there will be the first. */
+function withdraw(target: Target, grads: Map<Node, Tensor>): Tensor | undefined {
+  if (target instanceof Node) {
+    const sum = grads.get(target);
+    grads.delete(target);
+    return sum;
+  }
+  if (!target?.grad || target.gradIsStale) return undefined;
+  target.gradIsStale = true;
+  return target.grad.alias();
 }
 
 /** Adds dx to what has arrived at `target`. */

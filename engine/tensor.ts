@@ -31,7 +31,9 @@ export class Storage {
   }
 
   release(): void {
-    if (--this.refs === 0) this.device.pool.release(this.block);
+    if (--this.refs > 0) return;
+    this.device.kept.changed(this.block.buffer);
+    this.device.pool.release(this.block);
   }
 }
 

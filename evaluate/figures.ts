@@ -15,16 +15,14 @@ export interface CurveOptions {
   /** Horizontal lines with a name: a threshold, chance. */
   rules?: { y: number; label: string }[];
   reverseX?: boolean;
-  width?: number;
-  height?: number;
-  logY?: boolean;
 }
 
 const font = "system-ui, sans-serif";
+const WIDTH = 420;
 
 /** Lines over a shared x, one for each series. */
 export function curve(points: readonly Point[], options: CurveOptions): Promise<string> {
-  const { title, x, y, rules = [], reverseX = false, width = 420, height = 220, logY = false } = options;
+  const { title, x, y, rules = [], reverseX = false } = options;
   const many = new Set(points.map((p) => p.series)).size > 1;
   const layers: object[] = [
     {
@@ -38,7 +36,7 @@ export function curve(points: readonly Point[], options: CurveOptions): Promise<
           scale: { reverse: reverseX, nice: false },
           axis: { grid: false },
         },
-        y: { field: "y", type: "quantitative", title: y, scale: { type: logY ? "log" : "linear", zero: false } },
+        y: { field: "y", type: "quantitative", title: y, scale: { zero: false } },
         ...(many ? { color: { field: "series", type: "nominal", title: null } } : {}),
       },
     },
@@ -55,23 +53,23 @@ export function curve(points: readonly Point[], options: CurveOptions): Promise<
       encoding: { y: { field: "y", type: "quantitative" }, text: { field: "label" } },
     });
   }
-  return draw({ title, width, height, layer: layers });
+  return draw({ title, width: WIDTH, height: 220, layer: layers });
 }
 
-/** Bars, in the order given. */
+/** Bars from 0 to 100, in the order given. */
 export function bars(
   rows: readonly { name: string; value: number }[],
-  options: { title: string; value: string; width?: number; top?: number },
+  options: { title: string; value: string },
 ): Promise<string> {
   return draw({
     title: options.title,
-    width: options.width ?? 420,
+    width: WIDTH,
     height: { step: 22 },
     data: { values: rows },
     mark: { type: "bar", cornerRadiusEnd: 2 },
     encoding: {
       y: { field: "name", type: "nominal", sort: null, title: null, axis: { labelLimit: 260 } },
-      x: { field: "value", type: "quantitative", title: options.value, scale: { domain: [0, options.top ?? 100] } },
+      x: { field: "value", type: "quantitative", title: options.value, scale: { domain: [0, 100] } },
     },
   });
 }

@@ -66,7 +66,7 @@ export function verify(a: ArrayLike<number>, b: ArrayLike<number>, same: ArrayLi
 }
 
 /** Squared distance of each of `pairs` pairs, float64. */
-export function pairDistances(a: ArrayLike<number>, b: ArrayLike<number>, pairs: number): Float64Array {
+function pairDistances(a: ArrayLike<number>, b: ArrayLike<number>, pairs: number): Float64Array {
   const dim = a.length / pairs;
   if (a.length !== b.length || !Number.isInteger(dim) || dim < 1) {
     throw new ShapeError(`verification: ${pairs} pairs do not fit embeddings of ${a.length} and ${b.length} numbers.`);

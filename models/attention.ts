@@ -11,11 +11,12 @@
 //   cross    A' = (A - mean A) / std A * std' + mean'                mean', std' half way between A's and S's over the keys
 //            softmax(A') = softmax(A (1 + std S / std A) / 2)        a shift of a whole row does not matter to softmax
 
-import { Conv1d, Conv2d, constant, GroupNorm, Linear, Module } from "../engine/nn.js";
-import { attention, attentionFromLogits, attentionLogits } from "../engine/ops/attention.js";
+import { Conv1d, Conv2d, constant, GroupNorm, Linear, Module, together } from "../engine/nn.js";
+import { attentionFromLogits, attentionLogits, crossAttention, selfAttention } from "../engine/ops/attention.js";
 import { add, div, mul, sub } from "../engine/ops/binary.js";
+import { slice } from "../engine/ops/cat.js";
 import { bilinear } from "../engine/ops/interpolate.js";
-import { channelsLast, reshape } from "../engine/ops/layout.js";
+import { reshape } from "../engine/ops/layout.js";
 import { max, mean, std } from "../engine/ops/reduce.js";
 import { softmax } from "../engine/ops/softmax.js";
 import { clamp, gelu } from "../engine/ops/unary.js";
@@ -63,8 +64,14 @@ class Attention extends Module {
     this.proj_out = new Conv1d(channels, channels);
   }
 
-  qkv(x: Tensor, keys: Tensor): { q: Tensor; k: Tensor; v: Tensor } {
-    return { q: this.to_q.forward(x), k: this.to_k.forward(keys), v: this.to_v.forward(keys) };
+  /** (B, 3 C, L): q, k and v of every token. */
+  qkv(x: Tensor): Tensor {
+    return together(x, [this.to_q, this.to_k, this.to_v]);
+  }
+
+  /** (B, 2 C, Lk) of other tokens. */
+  kv(keys: Tensor): Tensor {
+    return together(keys, [this.to_k, this.to_v]);
   }
 }
 
@@ -104,16 +111,17 @@ export class AttentionBlock extends Module {
     let y = reshape(this.x_proj_in.forward(x), [B, C, H * W]);
 
     const own = this.attendSelf(this.x_norm.forward(y), options);
-    y = add(y, this.self_attention.proj_out.forward(own.y));
+    y = this.self_attention.proj_out.forward(own.y, y);
 
-    const tokens = this.c_norm.forward(reshape(this.c_proj_in.forward(context), [B, this.contextChannels, TOKENS]));
-    const other = this.attendCross(this.x_norm.forward(y), channelsLast(tokens), options);
-    y = add(y, this.cross_attention.proj_out.forward(other.y));
+    const c = reshape(this.c_proj_in.forward(context), [B, this.contextChannels, TOKENS]);
+    const tokens = this.c_norm.forward(c, { layout: "channels_last" });
+    const other = this.attendCross(this.x_norm.forward(y), tokens, options);
+    y = this.cross_attention.proj_out.forward(other.y, y);
 
-    y = add(y, this.ff[2].channels(gelu(this.ff[0].channels(this.x_norm.forward(y)))));
+    y = this.ff[2].channels(gelu(this.ff[0].channels(this.x_norm.forward(y))), y);
     const maps = { ...(own.map && { selfMap: own.map }), ...(other.map && { crossMap: other.map }) };
     const heat = other.heat && { heat: bilinear(reshape(other.heat, [B, 1, H, W]), [HEAT, HEAT]) };
-    return { y: add(x, this.x_proj_out.forward(reshape(y, [B, C, H, W]))), ...maps, ...heat };
+    return { y: this.x_proj_out.forward(reshape(y, [B, C, H, W]), x), ...maps, ...heat };
   }
 
   private get scale(): number {
@@ -122,10 +130,13 @@ export class AttentionBlock extends Module {
 
   private attendSelf(x: Tensor, { self: source, maps }: AttentionOptions): { y: Tensor; map?: Tensor } {
     const { heads, scale } = this;
-    const { q, k, v } = this.self_attention.qkv(x, x);
-    const map = maps && { map: attentionLogits(q, k, { heads, scale }) };
-    if (source && "logits" in source) return { y: attentionFromLogits(source.logits, v, heads), ...map };
-    return { y: attention(q, k, v, { heads, scale, ...(source && { source: source.rows }) }), ...map };
+    const qkv = this.self_attention.qkv(x);
+    const C = x.dim(1);
+    const [q, k] = [() => slice(qkv, 1, 0, C), () => slice(qkv, 1, C, 2 * C)];
+    const map = maps && { map: attentionLogits(q(), k(), { heads, scale }) };
+    if (source && "logits" in source)
+      return { y: attentionFromLogits(source.logits, slice(qkv, 1, 2 * C), heads), ...map };
+    return { y: selfAttention(qkv, { heads, scale, ...(source && { source: source.rows }) }), ...map };
   }
 
   private attendCross(
@@ -135,15 +146,18 @@ export class AttentionBlock extends Module {
   ): { y: Tensor; map?: Tensor; heat?: Tensor } {
     const { cross: source, maps, heat } = options;
     const { heads, scale } = this;
-    const { q, k, v } = this.cross_attention.qkv(x, tokens);
+    const q = this.cross_attention.to_q.forward(x);
+    const kv = this.cross_attention.kv(tokens);
+    const C = x.dim(1);
+    const logits = (scale: number) => attentionLogits(q, slice(kv, 1, 0, C), { heads, scale });
     const literal = source && "logits" in source ? source.logits : undefined;
     const rows = source && "rows" in source ? source.rows : undefined;
     // The official code returns these logits with 0.5 in place of D^(-1/4) on q and k: its blend factor overwrote the scale.
-    const map = maps && { map: attentionLogits(q, k, { heads, scale: literal ? 0.25 : scale }) };
-    const summed = heat && { heat: scope(() => summary(attentionLogits(q, k, { heads, scale }), heads)) };
+    const map = maps && { map: logits(literal ? 0.25 : scale) };
+    const summed = heat && { heat: scope(() => summary(logits(scale), heads)) };
     const y = literal
-      ? attentionFromLogits(blended(attentionLogits(q, k, { heads, scale }), literal), v, heads)
-      : attention(q, k, v, { heads, scale, ...(rows && { source: rows, blend: true }) });
+      ? attentionFromLogits(blended(logits(scale), literal), slice(kv, 1, C), heads)
+      : crossAttention(q, kv, { heads, scale, ...(rows && { source: rows, blend: true }) });
     return { y, ...map, ...summed };
   }
 }

@@ -31,7 +31,7 @@ export function exportCommand(): Command {
 async function exportFile(from: string, to: string, { net, f16, codes, json }: Options): Promise<void> {
   const file = await openTensors(from);
   const float = f16 ? "f16" : "f32";
-  const report = exportOnnx(file, to, { float, ...(net && { net }), ...(codes && { codes }) });
+  const report = await exportOnnx(file, to, { float, ...(net && { net }), ...(codes && { codes }) });
   console.error(described(report).join("\n"));
   console.log(json ? JSON.stringify(report, null, 2) : to);
 }

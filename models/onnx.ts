@@ -1,7 +1,7 @@
 // Export to ONNX: a recogniser, or the autoencoder's way from latents to images, straight from a file of weights to an .onnx
 // file. No device is opened: the net gives shapes and keys, and each weight goes from one file to the other.
 //
-//   const report = exportOnnx(await openTensors("weights/recogniser.safetensors"), "recogniser.onnx");
+//   const report = await exportOnnx(await openTensors("weights/recogniser.safetensors"), "recogniser.onnx");
 //
 // Keys and shapes tell which net a file holds (recognise-file.ts), whatever stands before the keys (state-dict.ts).
 
@@ -54,14 +54,14 @@ interface Plan {
 }
 
 /** Writes `path`; throws FileError, and writes nothing, unless the file has every tensor of the net. */
-export function exportOnnx(from: TensorFile, path: string, options: ExportOptions = {}): ExportReport {
+export async function exportOnnx(from: TensorFile, path: string, options: ExportOptions = {}): Promise<ExportReport> {
   const name = netIn(from, options.net);
   const { graph, net, keys, metadata } = name in backbones ? recogniser(name, options) : autoencoder(name, options);
   const explain = () => ({ what: nameOf(net), advice: `The file is ${recognise(from).what}.` });
   const found = matched(net, [stateDictOf(net, from)], { ...keys, explain });
   const weights = new Map(found.map(({ parameter, read }) => [parameter.name, read]));
   const about = { net: name, ...metadata };
-  const bytes = writeOnnx(path, graph, (key) => weights.get(key)!(), { metadata: about, version: version() });
+  const bytes = await writeOnnx(path, graph, (key) => weights.get(key)!(), { metadata: about, version: version() });
   const held = [...graph.initialisers.values()].filter(({ values }) => !values);
   return {
     file: path,

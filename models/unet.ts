@@ -5,7 +5,17 @@
 //
 // A skip is the output of image_proj and of every module on the way down; each block on the way up takes one back.
 
-import { Conv2d, ConvTranspose2d, constant, GroupNorm, Linear, Module, normal, Parameter } from "../engine/nn.js";
+import {
+  Conv2d,
+  ConvTranspose2d,
+  constant,
+  GroupNorm,
+  Linear,
+  Module,
+  normal,
+  Parameter,
+  together,
+} from "../engine/nn.js";
 import { add } from "../engine/ops/binary.js";
 import { cat } from "../engine/ops/cat.js";
 import { dropout } from "../engine/ops/dropout.js";
@@ -108,17 +118,10 @@ class ResBlock extends Module {
   forward(x: Tensor, siluTau: Tensor): Tensor {
     const h = this.conv1.forward(this.norm1.forward(x, { silu: true }));
     const e = this.time_emb[1].forward(siluTau);
-    const [scale, shift] = [this.scale_emb.forward(e), this.shift_emb.forward(e)];
-    const out = this.conv2.forward(this.norm2.norm.forward(h, { silu: true, scale, shift }));
-    return add(out, this.shortcut?.forward(x) ?? x);
+    const modulation = together(e, [this.scale_emb, this.shift_emb]);
+    const z = this.norm2.norm.forward(h, { silu: true, modulation });
+    return this.conv2.forward(z, this.shortcut?.forward(x) ?? x);
   }
-}
-
-/** What every block of a forward pass is given. */
-interface Pass {
-  siluTau: Tensor;
-  context: Tensor;
-  attention: AttentionOptions;
 }
 
 /** A block on the way down or up. */
@@ -132,7 +135,7 @@ class Block extends Module {
     this.attn = attn;
   }
 
-  forward(x: Tensor, { siluTau, context, attention }: Pass): AttentionResult {
+  forward(x: Tensor, siluTau: Tensor, context: Tensor, attention: AttentionOptions): AttentionResult {
     const y = this.res.forward(x, siluTau);
     return this.attn?.forward(y, context, attention) ?? { y };
   }
@@ -150,7 +153,7 @@ class Middle extends Module {
     this.res2 = new ResBlock(channels, channels, sizes);
   }
 
-  forward(x: Tensor, { siluTau, context, attention }: Pass): AttentionResult {
+  forward(x: Tensor, siluTau: Tensor, context: Tensor, attention: AttentionOptions): AttentionResult {
     const attended = this.attn.forward(this.res1.forward(x, siluTau), context, attention);
     return { ...attended, y: this.res2.forward(attended.y, siluTau) };
   }
@@ -248,32 +251,25 @@ export class UNet extends Module {
       const B = x.dim(0);
       const steps = typeof t === "number" ? new Array<number>(B).fill(t) : t;
       const siluTau = scope(() => silu(this.time_emb.forward(steps)));
-      const walk = new Walk(
-        siluTau,
-        scope(() => this.project(B, context, options)),
-        options,
-      );
+      const seen = scope(() => this.project(B, context, options));
+      const pass = new Pass(siluTau, seen, options);
 
       let h = this.image_proj.forward(x);
       const skips = [h];
       for (const module of this.down) {
-        h = module instanceof Block ? walk.through(module, h) : module.conv.forward(h);
+        h = module instanceof Block ? pass.through(module, h) : module.conv.forward(h);
         skips.push(h);
       }
-      h = walk.through(this.middle, h);
+      h = pass.through(this.middle, h);
       for (const module of this.up) {
-        const before = h;
-        if (module instanceof Block) {
-          const skip = skips.pop()!;
-          h = walk.through(module, before, skip);
-          skip.dispose();
-        } else h = module.conv.forward(before);
-        before.dispose();
+        const below = h;
+        h = module instanceof Block ? pass.through(module, below, skips.pop()) : module.conv.forward(below);
+        below.dispose();
       }
       const out = scope(() => this.final.forward(this.norm.forward(h, { silu: true })));
       const eps = this.config.predicts === "v" ? noiseFromVelocity(out, x, steps) : out;
-      const { selfMaps, crossMaps } = walk;
-      return { eps, selfMaps, crossMaps, ...(options.heat && { heat: scope(() => heatmap(walk.heats)) }) };
+      const { selfMaps, crossMaps, heats } = pass;
+      return { eps, selfMaps, crossMaps, ...(options.heat && { heat: scope(() => heatmap(heats)) }) };
     });
   }
 
@@ -295,8 +291,8 @@ export class UNet extends Module {
   }
 }
 
-/** One forward pass over the blocks: counts them, hands each its part of the injected attention, collects what they return. */
-class Walk {
+/** One pass over the blocks: shows each tau, the context and its part of the injected attention; collects what they return. */
+class Pass {
   readonly selfMaps: (Tensor | undefined)[] = [];
   readonly crossMaps: (Tensor | undefined)[] = [];
   readonly heats: Tensor[] = [];
@@ -312,21 +308,18 @@ class Walk {
     this.crossRows = options.crossRows && rows(options.crossRows);
   }
 
-  /** The block's output; `skip` is joined to x first. Everything in between is freed here. */
+  /** The block's output; `skip` is joined to x first, and used up. */
   through(block: Block | Middle, x: Tensor, skip?: Tensor): Tensor {
-    const { maps, heat, selfMaps, crossMaps } = this.options;
-    const index = this.selfMaps.length;
-    const attention: AttentionOptions = {
-      self: sourceOf(selfMaps?.[index], this.selfRows),
-      cross: sourceOf(crossMaps?.[index], this.crossRows),
-      maps: maps ?? false,
-      heat: heat ?? false,
-    };
     const { siluTau, context } = this;
-    const run = () => block.forward(skip ? cat([x, skip], 1) : x, { siluTau, context, attention });
+    const { maps = false, heat = false, selfMaps, crossMaps } = this.options;
+    const index = this.selfMaps.length;
+    const self = sourceOf(selfMaps?.[index], this.selfRows);
+    const cross = sourceOf(crossMaps?.[index], this.crossRows);
+    const run = () => block.forward(skip ? cat([x, skip], 1) : x, siluTau, context, { self, cross, maps, heat });
     const inputs = [x, ...(skip ? [skip] : []), siluTau, context];
     const folds = this.options.recompute && !maps && !heat;
     const result: AttentionResult = folds ? { y: recompute(inputs, () => run().y) } : scope(run);
+    skip?.dispose();
     this.selfMaps.push(result.selfMap);
     this.crossMaps.push(result.crossMap);
     if (result.heat) this.heats.push(result.heat);

@@ -9,7 +9,7 @@ import { real, whole } from "../engine/options.js";
 import { newContexts } from "./contexts.js";
 import { readContexts } from "./contexts-file.js";
 import { type Contexts, generate } from "./generate.js";
-import { type Nets, openNets } from "./nets.js";
+import { openNets, openSamplerNets, type SamplerNets } from "./nets.js";
 
 interface SampleOptions {
   identities: number;
@@ -60,9 +60,7 @@ export function sampleCommand(): Command {
 async function sample(o: SampleOptions): Promise<void> {
   makeFolder(o.out); // before the work whose result it takes
   const device = await openDevice();
-  const nets = await openNets(o.weights);
-  const { context_input_channels: dim } = nets.unet.config;
-  const contexts = o.contexts ? await readContexts(o.contexts, o.identities, dim) : await inventContexts(nets, o);
+  const [nets, contexts] = o.contexts ? await given(o.contexts, o) : await invented(o);
   const { set } = await generate(nets, contexts, {
     perIdentity: o.images,
     seed: o.seed,
@@ -79,7 +77,15 @@ async function sample(o: SampleOptions): Promise<void> {
   console.log(o.out);
 }
 
-async function inventContexts(nets: Nets, o: SampleOptions): Promise<Contexts> {
+/** Nets and contexts where a file has the contexts: no recogniser is needed. */
+async function given(path: string, o: SampleOptions): Promise<[SamplerNets, Contexts]> {
+  const nets = await openSamplerNets(o.weights);
+  return [nets, await readContexts(path, o.identities, nets.unet.config.context_input_channels)];
+}
+
+/** Nets and contexts of new people. */
+async function invented(o: SampleOptions): Promise<[SamplerNets, Contexts]> {
+  const nets = await openNets(o.weights);
   const { contexts } = await newContexts(nets, {
     identities: o.identities,
     seed: o.seed,
@@ -88,5 +94,5 @@ async function inventContexts(nets: Nets, o: SampleOptions): Promise<Contexts> {
     ddimSteps: o.steps,
     onProgress: progress("identities"),
   });
-  return contexts;
+  return [nets, contexts];
 }

@@ -22,7 +22,7 @@ export interface ContextOptions {
   /** Candidates sampled at once. */
   batch?: number;
   ddimSteps?: number;
-  onProgress?: (kept: number, wanted: number, tried: number) => void;
+  onProgress?: (kept: number, wanted: number) => void;
 }
 
 /** Candidates are given up on after this many times the wanted number. */
@@ -58,7 +58,7 @@ export async function newContexts(
       if (kept.every((k) => cosine(k.row, row) < maxCosine))
         kept.push({ row, image: rowOf(pixels, b, 3 * side * side) });
     }
-    onProgress?.(kept.length, identities, tried + batch);
+    onProgress?.(kept.length, identities);
   }
   if (kept.length < identities) {
     throw new UsageError(

@@ -10,7 +10,7 @@ import { type Tensor, tensor } from "../engine/tensor.js";
 import { linear } from "../models/schedule.js";
 import type { VqGan } from "../models/vqgan.js";
 import { ddimJumps } from "./ddim.js";
-import type { Nets } from "./nets.js";
+import type { SamplerNets } from "./nets.js";
 import { type TwoStageOptions, type TwoStageStep, twoStage } from "./two-stage.js";
 
 export interface Contexts {
@@ -44,7 +44,7 @@ export const noiseOf = (seed: number, identity: number, k: number, size: number)
 
 /** Samples `perIdentity` images of every context. */
 export async function generate(
-  { unet, vqgan, latent }: Pick<Nets, "unet" | "vqgan" | "latent">,
+  { unet, vqgan, latent }: SamplerNets,
   contexts: Contexts,
   options: GenerateOptions,
 ): Promise<Generated> {

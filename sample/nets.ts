@@ -12,12 +12,17 @@ import { recognise } from "../models/recognise-file.js";
 import { UNet } from "../models/unet.js";
 import { VqGan } from "../models/vqgan.js";
 
-export interface Nets {
+/** What makes images. */
+export interface SamplerNets {
   vqgan: VqGan;
-  recogniser: Backbone;
   unet: UNet;
   /** (C, h, w) of a latent. */
   latent: readonly [number, number, number];
+}
+
+/** The recogniser makes contexts of images, and judges them. */
+export interface Nets extends SamplerNets {
+  recogniser: Backbone;
 }
 
 /** The weights that come with the package. */
@@ -33,14 +38,19 @@ const endings = /\.(safetensors|ckpt|pth|pt|npz)$/;
 
 /** Opens the three nets of a folder. Which configuration each is of, its metadata or its shapes say. */
 export async function openNets(folder = shippedWeights()): Promise<Nets> {
+  const nets = await openSamplerNets(folder);
+  const { net: recogniser } = await open(folder, "recogniser", backbones, (make) => make());
+  return { ...nets, recogniser };
+}
+
+/** The two that make images of given contexts. */
+export async function openSamplerNets(folder = shippedWeights()): Promise<SamplerNets> {
   const vqgan = await open(folder, "vqgan", vqgans, (config) => new VqGan(config));
-  const recogniser = await open(folder, "recogniser", backbones, (make) => make());
   const unet = await open(folder, "diffusion", unets, (config) => new UNet(config));
   const size = vqgan.metadata.get("size") ?? (vqgan.name === "tiny" ? 64 : 128); // of the images it was trained on
   const side = Number(size) / 2 ** (vqgan.net.config.ch_mult.length - 1);
   return {
     vqgan: vqgan.net,
-    recogniser: recogniser.net,
     unet: unet.net,
     latent: [vqgan.net.config.embed_dim, side, side],
   };
@@ -83,6 +93,6 @@ function fileOf(folder: string, kind: keyof typeof stems): string {
       `${folder} holds ${found.length} nets for "${kind}": ${found.join(", ")}.\nLeave one of them there.`,
     );
   throw new FileError(
-    `${join(folder, kind)}.safetensors is missing.\nTrain it with \`uiface train ${kind}\`, or name another folder with --weights.`,
+    `${join(folder, kind)}.safetensors is missing.\nTrain it with \`uiface train ${kind}\`, give your file the name ${kind} (before .safetensors, .ckpt, .pth, .pt or .npz), or name another folder with --weights.`,
   );
 }

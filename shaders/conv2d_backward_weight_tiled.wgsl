@@ -12,6 +12,7 @@
 // Traffic            x taps * M / TM times, dy taps * N / TN times, dw once for each z.
 // Split K            few weights meet many pixels (96 x 864 outputs, 65,536 deep): the workgroups of all z share an output
 //                    tile's pixels; each writes its own dw, one after the other, and sum_splits.wgsl adds them in order.
+// SUMS               the gradient of the bias too: behind dw, from element params.sums on, the sums of dy over all pixels, (M).
 // Numerics           f32, pixels in order within a split: same input, same bits.
 // Forward            conv2d_tiled.wgsl       Host  engine/ops/tiled_plan.ts
 
@@ -22,6 +23,7 @@ const RN: u32 = 8u;              // (tap, channel) pairs a thread, a multiple of
 const RM: u32 = 8u;              // channels of M a thread, a multiple of 4
 const BUFFERS: u32 = 1u;         // 2: half the barriers for twice the workgroup memory
 const KU: u32 = 1u;              // k's of a tile written out; divides TK
+const SUMS: bool = false;
 
 // @import common/tile.wgsl
 
@@ -30,6 +32,7 @@ struct Params {
   kernel: vec2u, stride: vec2u,
   pad: vec2u,                    // top, left
   B: u32, N: u32, M: u32,
+  part: u32, sums: u32,          // elements from one split's output to the next; see SUMS
 }
 
 @group(0) @binding(0) var<storage, read>       x: array<vec4f>;
@@ -116,6 +119,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let lane_m = lane / LANES_N;
   // @registers
   var c: array<vec4f, RM * NV>;                  // c[(4g + e) NV + j]: channel e of vec4f g of dy, vec4f j of x
+  // @registers
+  var sums: array<vec4f, MV>;
+  let sums_up = SUMS && n0 == 0u;
   var buffer = 0u;
   for (var k0 = range.x; k0 < range.y; k0 += TK) {
     if (BUFFERS == 1u) { workgroupBarrier(); }
@@ -144,6 +150,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
         // @unroll
         for (var g = 0u; g < MV; g++) {
           let a = tile[line + TN / 4u + lane_m + g * LANES_M];
+          if (sums_up) { sums[g] += a; }
           // @unroll
           for (var e = 0u; e < 4u; e++) {
             // @unroll
@@ -155,6 +162,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     buffer = (buffer + TILE) % (BUFFERS * TILE);
   }
 
+  if (sums_up && lane_n == 0u) {
+    // @unroll
+    for (var g = 0u; g < MV; g++) {
+      let m = m0 + 4u * (lane_m + g * LANES_M);
+      if (m < params.M) { dw[(split * params.part + params.sums + m) / 4u] = sums[g]; }
+    }
+  }
   // @unroll
   for (var g = 0u; g < MV; g++) {
     // @unroll
@@ -163,7 +177,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
       // @unroll
       for (var j = 0u; j < NV; j++) {
         let n = n0 + 4u * (lane_n + j * LANES_N);
-        if (m < params.M && n < N) { dw[((split * params.M + m) * N + n) / 4u] = c[(4u * g + e) * NV + j]; }
+        if (m < params.M && n < N) { dw[(split * params.part + m * N + n) / 4u] = c[(4u * g + e) * NV + j]; }
       }
     }
   }

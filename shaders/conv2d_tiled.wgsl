@@ -31,6 +31,7 @@ const BUFFERS: u32 = 1u;         // 2: half the barriers for twice the workgroup
 const KU: u32 = 1u;              // k's of a tile written out; divides TK
 const TRANSPOSED: bool = false;
 const BIAS: bool = false;
+const PLUS: bool = false;        // y += plus, which lies as y does
 
 // @import common/tile.wgsl
 // @import common/conv_depth.wgsl
@@ -45,8 +46,9 @@ struct Params {
 @group(0) @binding(0) var<storage, read>       x: array<vec4f>;
 @group(0) @binding(1) var<storage, read>       w: array<vec4f>;
 @group(0) @binding(2) var<storage, read>       bias: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(4) var<uniform>             params: Params;
+@group(0) @binding(3) var<storage, read>       plus: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(5) var<uniform>             params: Params;
 
 // Four pixels of the output: the number of their image, and where in x the window's first tap falls.
 struct Pixels { image: vec4u, row: vec4i, col: vec4i }
@@ -183,6 +185,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
           if (m < params.M) {
             var value = c[(4u * j + e) * MV + g];
             if (BIAS && split == 0u) { value += bias[m / 4u]; }
+            if (PLUS && split == 0u) { value += plus[(pixel * params.M + m) / 4u]; }
             y[((start + pixel) * params.M + m) / 4u] = value;
           }
         }

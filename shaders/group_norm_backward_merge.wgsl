@@ -2,7 +2,7 @@
 //
 //   u = -rstd^3 sum(g d (x - mean)) / n,  v = -rstd sum(g d) / n        sums over the group, g = w (1 + scale)
 //
-// Shapes         partial: (B, K, 2, C), w: (C), scale: (B, C), stats: (B, G) of (mean, variance), uv: (B, 2, C),
+// Shapes         partial: (B, K, 2, C), w: (C), modulation: (B, 2, C), stats: (B, G) of (mean, variance), uv: (B, 2, C),
 //                sums: (B, 2, C) of sum d and of sum d (x - mean) rstd.
 // One workgroup  owns one group of one item.
 // One thread     walks channels lane, lane + WORKGROUP, ... and all their chunks.
@@ -15,11 +15,11 @@
 
 const WORKGROUP: u32 = 32u;
 const AFFINE: bool = true;       // false: w is 1 (and bias 0), and not read
-const MODULATED: bool = false;   // true: scale is read
+const MODULATED: bool = false;   // true: modulation is read
 
 @group(0) @binding(0) var<storage, read>       partial: array<f32>;
 @group(0) @binding(1) var<storage, read>       w: array<f32>;
-@group(0) @binding(2) var<storage, read>       scale: array<f32>;
+@group(0) @binding(2) var<storage, read>       modulation: array<f32>;
 @group(0) @binding(3) var<storage, read>       stats: array<vec2f>;
 @group(0) @binding(4) var<storage, read_write> sums: array<f32>;
 @group(0) @binding(5) var<storage, read_write> uv: array<f32>;

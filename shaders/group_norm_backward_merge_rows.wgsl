@@ -10,11 +10,11 @@
 
 const WORKGROUP: u32 = 16u;
 const AFFINE: bool = true;       // false: w is 1 (and bias 0), and not read
-const MODULATED: bool = false;   // true: scale is read
+const MODULATED: bool = false;   // true: modulation is read
 
 @group(0) @binding(0) var<storage, read>       partial: array<f32>;
 @group(0) @binding(1) var<storage, read>       w: array<f32>;
-@group(0) @binding(2) var<storage, read>       scale: array<f32>;
+@group(0) @binding(2) var<storage, read>       modulation: array<f32>;
 @group(0) @binding(3) var<storage, read>       stats: array<vec2f>;
 @group(0) @binding(4) var<storage, read_write> sums: array<f32>;
 @group(0) @binding(5) var<storage, read_write> uv: array<f32>;

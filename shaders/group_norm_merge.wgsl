@@ -1,7 +1,7 @@
 // group_norm_merge   partial statistics to mean and variance per group, and to the affine map per (b, c)
 //
-// Shapes         partial: (B, K, 2, C), w, bias: (C), scale, shift: (B, C), stats: (B, G) of (mean, variance),
-//                affine: (B, 3, C) of a, s and the group's mean.
+// Shapes         partial: (B, K, 2, C), w, bias: (C), modulation: (B, 2, C) of scale and shift, stats: (B, G) of (mean,
+//                variance), affine: (B, 3, C) of a, s and the group's mean.
 // One workgroup  owns one group of one item.
 // One thread     walks the pairs (chunk, channel) lane, lane + WORKGROUP, ...
 // Traffic        partial twice (means, then squares), affine once: small beside x.
@@ -14,16 +14,15 @@
 
 const WORKGROUP: u32 = 64u;
 const AFFINE: bool = true;       // false: w is 1 (and bias 0), and not read
-const MODULATED: bool = false;   // true: scale and shift are read
+const MODULATED: bool = false;   // true: modulation is read
 
 @group(0) @binding(0) var<storage, read>       partial: array<f32>;
 @group(0) @binding(1) var<storage, read>       w: array<f32>;
 @group(0) @binding(2) var<storage, read>       bias: array<f32>;
-@group(0) @binding(3) var<storage, read>       scale: array<f32>;
-@group(0) @binding(4) var<storage, read>       shift: array<f32>;
-@group(0) @binding(5) var<storage, read_write> stats: array<vec2f>;
-@group(0) @binding(6) var<storage, read_write> affine: array<f32>;
-@group(0) @binding(7) var<uniform>             params: Params;
+@group(0) @binding(3) var<storage, read>       modulation: array<f32>;
+@group(0) @binding(4) var<storage, read_write> stats: array<vec2f>;
+@group(0) @binding(5) var<storage, read_write> affine: array<f32>;
+@group(0) @binding(6) var<uniform>             params: Params;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u,

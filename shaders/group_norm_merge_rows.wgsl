@@ -11,16 +11,15 @@
 
 const WORKGROUP: u32 = 16u;
 const AFFINE: bool = true;       // false: w is 1 (and bias 0), and not read
-const MODULATED: bool = false;   // true: scale and shift are read
+const MODULATED: bool = false;   // true: modulation is read
 
 @group(0) @binding(0) var<storage, read>       partial: array<f32>;
 @group(0) @binding(1) var<storage, read>       w: array<f32>;
 @group(0) @binding(2) var<storage, read>       bias: array<f32>;
-@group(0) @binding(3) var<storage, read>       scale: array<f32>;
-@group(0) @binding(4) var<storage, read>       shift: array<f32>;
-@group(0) @binding(5) var<storage, read_write> stats: array<vec2f>;
-@group(0) @binding(6) var<storage, read_write> affine: array<f32>;
-@group(0) @binding(7) var<uniform>             params: Params;
+@group(0) @binding(3) var<storage, read>       modulation: array<f32>;
+@group(0) @binding(4) var<storage, read_write> stats: array<vec2f>;
+@group(0) @binding(5) var<storage, read_write> affine: array<f32>;
+@group(0) @binding(6) var<uniform>             params: Params;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u,

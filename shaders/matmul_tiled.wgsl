@@ -4,8 +4,7 @@
 // Shapes         per product, with leading dimensions (elements between rows) ld_p, ld_q, ld_o:
 //                p: (N, K), or (K, N) unless P_K     q: (M, K), or (K, M) unless Q_K     o: (N, M), or (M, N) unless O_M
 //                forward y = x w^T: P_K, Q_K, O_M.  dx = dy w: P_K, !Q_K, O_M.  dw = dy^T x: p = x, q = dy, !P_K, !Q_K, !O_M.
-//                The contiguous dimension of each operand, every leading dimension, start and stride: multiples of 4.
-//                Any other of M, N, K is free.
+//                The contiguous dimension of each operand, leading dimensions, starts, strides: multiples of 4. Others are free.
 // Batch          z = batch * heads + head; each operand starts at start + batch * batch stride + head * head stride, so a
 //                head is a slice of channels: no copy.
 // One workgroup  owns TN rows of N by TM of M, at one z.
@@ -13,7 +12,9 @@
 //                the next tile are issued before the multiplications of this one.
 // Traffic        p M / TM times, q N / TN times, o once.
 // SPLIT          the workgroups of all z share the K of one product; each writes its own o, one (N, M) after the other,
-//                the first with the bias, and sum_splits.wgsl adds them in order.
+//                the first with bias and plus, and sum_splits.wgsl adds them in order.
+// PLUS, SUMS     o += plus, which lies as o does. Behind o, from element params.sums on, the sums of p over k, (N): the gradient of
+//                a bias in the pass of its weight.
 // Numerics       f32, k in order: same input, same bits. Rows past the edge repeat the last, never stored; k past K counts 0.
 // Gradient       itself, as above       Host  engine/ops/tiled_plan.ts
 
@@ -29,12 +30,15 @@ const P_K: bool = true;          // k is contiguous in p
 const Q_K: bool = true;          // k is contiguous in q
 const O_M: bool = true;          // m is contiguous in o
 const BIAS: bool = false;
+const PLUS: bool = false;
+const SUMS: bool = false;
 
 // @import common/tile.wgsl
 
 struct Params {
   M: u32, N: u32, K: u32, heads: u32,
   ld_p: u32, ld_q: u32, ld_o: u32, alpha: f32,
+  part: u32, sums: u32,          // elements from one split's output to the next; see SUMS
   start: vec4u,                  // p, q, o, -: elements
   batch_stride: vec4u,
   head_stride: vec4u,
@@ -43,16 +47,11 @@ struct Params {
 @group(0) @binding(0) var<storage, read>       p: array<vec4f>;
 @group(0) @binding(1) var<storage, read>       q: array<vec4f>;
 @group(0) @binding(2) var<storage, read>       bias: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> o: array<vec4f>;
-@group(0) @binding(4) var<uniform>             params: Params;
+@group(0) @binding(3) var<storage, read>       plus: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> o: array<vec4f>;
+@group(0) @binding(5) var<uniform>             params: Params;
 
-// Where the four lines of a block start, in vec4f's: four rows where k is contiguous, else four k's.
-fn block_lines(k_contiguous: bool, base: u32, row: u32, k: u32, rows: u32, ld: u32) -> vec4u {
-  if (k_contiguous) { return (base + min(row + FOUR, vec4u(rows - 1u)) * ld + k) / 4u; }
-  return (base + (k + FOUR) * ld + min(row, rows - 4u)) / 4u;
-}
-
-// Which of them lie below K. A row is inside or outside as a whole, because K is then a multiple of 4.
+// Which of a block's lines (common/tile.wgsl) lie below K. A row is inside or outside as a whole, because K is then a multiple of 4.
 fn lines_inside(k_contiguous: bool, k: u32) -> vec4<bool> {
   return select(k + FOUR, vec4u(k), k_contiguous) < vec4u(params.K);
 }
@@ -73,6 +72,10 @@ fn block_q(lines: vec4u, k: u32) -> mat4x4f {
                       select(vec4f(), q[at.z], ok.z), select(vec4f(), q[at.w], ok.w));
   if (Q_K) { return transpose(four); }
   return four;
+}
+
+fn store(at: u32, value: vec4f, split: u32) {
+  if (PLUS && split == 0u) { o[at] = value + plus[at]; } else { o[at] = value; }
 }
 
 @compute @workgroup_size(THREADS)
@@ -110,6 +113,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let lane_m = select(lane / LANES_N, lane % LANES_M, O_M);
   // @registers
   var c: array<vec4f, RN * MV>;                  // c[(4j + e) MV + g]: row e of vec4f j of p, vec4f g of q
+  // @registers
+  var sums: array<vec4f, NV>;
+  let sums_up = SUMS && m0 == 0u;
   var buffer = 0u;
   for (var k0 = range.x; k0 < range.y; k0 += TK) {
     if (BUFFERS == 1u) { workgroupBarrier(); }
@@ -140,6 +146,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
         // @unroll
         for (var j = 0u; j < NV; j++) {
           let a = tile[line + lane_n + j * LANES_N];
+          if (sums_up) { sums[j] += a; }
           // @unroll
           for (var e = 0u; e < 4u; e++) {
             // @unroll
@@ -151,8 +158,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     buffer = (buffer + TILE) % (BUFFERS * TILE);
   }
 
-  let start = base.z + split * params.ld_o * select(params.M, params.N, O_M);
+  let start = base.z + split * params.part;
   let add_bias = BIAS && split == 0u;
+  if (sums_up && lane_m == 0u) {
+    // @unroll
+    for (var j = 0u; j < NV; j++) {
+      let n = n0 + 4u * (lane_n + j * LANES_N);
+      if (n < params.N) { o[(split * params.part + params.sums + n) / 4u] = sums[j]; }
+    }
+  }
   // @unroll
   for (var j = 0u; j < NV; j++) {
     let n = n0 + 4u * (lane_n + j * LANES_N);
@@ -166,7 +180,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
           // @unroll
           for (var e = 0u; e < 4u; e++) {
             if (n + e < params.N) {
-              o[(start + (n + e) * params.ld_o + m) / 4u] = fma(vec4f(params.alpha), c[(4u * j + e) * MV + g], add);
+              store((start + (n + e) * params.ld_o + m) / 4u, fma(vec4f(params.alpha), c[(4u * j + e) * MV + g], add), split);
             }
           }
         }
@@ -177,7 +191,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
         for (var e = 0u; e < 4u; e++) {
           if (m + e < params.M) {
             let y = vec4f(c[4u * j * MV + g][e], c[(4u * j + 1u) * MV + g][e], c[(4u * j + 2u) * MV + g][e], c[(4u * j + 3u) * MV + g][e]);
-            o[(start + (m + e) * params.ld_o + n) / 4u] = fma(vec4f(params.alpha), y, add);
+            store((start + (m + e) * params.ld_o + n) / 4u, fma(vec4f(params.alpha), y, add), split);
           }
         }
       }

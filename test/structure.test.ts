@@ -11,7 +11,7 @@ const read = (path: string) => readFileSync(join(root, path), "utf8");
 const list = (folder: string, end: string): string[] =>
   existsSync(join(root, folder))
     ? (readdirSync(join(root, folder), { recursive: true }) as string[])
-        .filter((f) => f.endsWith(end))
+        .filter((f) => f.endsWith(end) && !f.includes("node_modules")) // bench/peers has its own
         .map((f) => join(folder, f))
         .sort()
     : [];
@@ -29,18 +29,21 @@ describe("stems", () => {
   /** Parts of an op that are no op themselves: planners and helpers, which the tests of their ops hold. */
   const NO_OP: Record<string, string> = {
     attention_strip: "matrix products, for attention",
+    attention_tiled: "the form of attention for GPUs",
     convolution_parts: "batches in parts, for conv2d and conv_transpose2d; test/engine/parts.test.ts",
     fitted: "memory shapes of operands, for linear and matmul",
     gather_rows: "a host copy of rows; test/ops/gather_rows.test.ts",
     gemm: "runs what gemm_plan plans; test/ops/matmul.test.ts, conv2d.test.ts",
     gemm_plan: "plans; test/ops/matmul.test.ts",
     group_norm_plan: "plans of group_norm",
+    group_norm_whole: "the form of group_norm for GPUs",
     images: "shapes of images, for pool and interpolate",
     random: "its twins stand in engine/random.ts, for use without a device; test/ops/random.test.ts",
     rows: "the choice of a kernel for rows, for softmax and its kin",
     strided: "views, for layout, cat and reduce",
     convolution: "shapes and paddings, for conv2d and conv_transpose2d",
     tiled_plan: "plans; test/engine/tiled.test.ts",
+    weight_gradient: "what linear, matmul and conv2d share on the way back",
   };
   /** Ops whose tests and twin stand in another stem's file. */
   const IN_ANOTHER: Record<string, string> = { linear: "matmul", variance: "reduce", winograd: "conv2d" };

@@ -120,7 +120,7 @@ async function train(
 }
 
 /** What has grown, one line each. */
-export function violations(first: Memory, last: Memory): string[] {
+function violations(first: Memory, last: Memory): string[] {
   const grown: string[] = [];
   for (const name of ["liveBytes", "liveBlocks"] as const)
     if (first[name] !== last[name])

@@ -123,7 +123,7 @@ export function clearLeftovers(folder: string): void {
 }
 
 /** A file's tensors, each read when its data is asked for: one at a time in memory. */
-export function lazily(file: Safetensors): Map<string, HostTensor> {
+function lazily(file: Safetensors): Map<string, HostTensor> {
   return new Map(
     file.names.map((name) => [
       name,

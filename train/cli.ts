@@ -5,7 +5,7 @@ import { describe } from "../engine/adapter.js";
 import { openDevice } from "../engine/device.js";
 import { UsageError } from "../engine/errors.js";
 import { diffusionDefaults, trainDiffusion } from "./diffusion.js";
-import { diffusionOptions, recogniserOptions, vqganOptions } from "./options.js";
+import { diffusionOptions, recogniserOptions, shippedOptions, vqganOptions } from "./options.js";
 import { recogniserDefaults, trainRecogniser } from "./recogniser.js";
 import { type Settings, type SettingsOptions, settings } from "./settings.js";
 import { shippedDefaults, trainShipped } from "./shipped.js";
@@ -13,20 +13,12 @@ import { trainVqgan, vqganDefaults } from "./vqgan.js";
 
 export function trainCommand(): Command {
   return new Command("train")
-    .description("Train one of the nets: vqgan, recogniser, diffusion.")
+    .description("Train one of the nets (vqgan, recogniser, diffusion), or all three as they are shipped.")
     .addHelpText("before", "Examples:\n  uiface train vqgan\n  uiface train diffusion --help\n")
     .addCommand(script("vqgan", vqganDefaults, vqganOptions, trainVqgan))
     .addCommand(script("recogniser", recogniserDefaults, recogniserOptions, trainRecogniser))
     .addCommand(script("diffusion", diffusionDefaults, diffusionOptions, trainDiffusion))
-    .addCommand(
-      script(
-        "shipped",
-        shippedDefaults,
-        { summary: "all three nets as they come with the package" },
-        trainShipped,
-        (s) => s.weights,
-      ),
-    );
+    .addCommand(script("shipped", shippedDefaults, shippedOptions, trainShipped, (s) => s.weights));
 }
 
 /** A subcommand whose options are the script's settings (train/settings.ts reads and checks them). */

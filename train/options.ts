@@ -5,6 +5,7 @@ import { backbones } from "../models/iresnet.js";
 import type { diffusionDefaults } from "./diffusion.js";
 import { heads, type recogniserDefaults } from "./recogniser.js";
 import type { SettingsOptions } from "./settings.js";
+import type { shippedDefaults } from "./shipped.js";
 import type { vqganDefaults } from "./vqgan.js";
 
 const about = {
@@ -107,4 +108,10 @@ export const diffusionOptions: SettingsOptions<typeof diffusionDefaults> = {
       saveEvery: 10_000,
     },
   },
+};
+
+export const shippedOptions: SettingsOptions<typeof shippedDefaults> = {
+  summary: "all three nets as they come with the package",
+  examples: ["uiface train shipped --out runs/shipped --weights runs/shipped/weights"],
+  about: { out: "the three runs", weights: "the folder of the finished files, with 16 bits a number" },
 };

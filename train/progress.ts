@@ -57,7 +57,7 @@ export class Progress {
 }
 
 /** Four digits. */
-export const brief = (x: number): string =>
+const brief = (x: number): string =>
   x !== 0 && (Math.abs(x) < 1e-3 || Math.abs(x) >= 1e5) ? x.toExponential(2) : String(Number(x.toPrecision(4)));
 
 const speed = (rate: number): string =>

@@ -22,8 +22,6 @@ import { Metrics, mean, type Row } from "./metrics.js";
 import { Progress } from "./progress.js";
 import type { Settings } from "./settings.js";
 
-export { settings } from "./settings.js";
-
 /** What every run needs among its settings. */
 export type RunSettings = Settings & { out: string; steps: number; saveEvery: number };
 
@@ -35,7 +33,7 @@ export interface RunOptions {
 }
 
 /** Ended by a signal, after saving: no failure, but no result either. */
-export class Interrupted extends UifaceError {
+class Interrupted extends UifaceError {
   constructor(
     message: string,
     override readonly exitCode: number,

@@ -28,7 +28,7 @@ export const vqganDefaults = {
   data: "drawn:400x16", //   a folder <identity>/<k>.png, or drawn:IDENTITIESxPICTURES
   size: 64, //               side of the images
   net: "tiny", //            a name in models/configs.ts
-  init: "", //               weights to start from (.safetensors)
+  init: "", //               weights to start from
   batch: 16,
   quantiseFrom: 300, //      step from which latents pass through the codebook
   lr: 1e-3, //               falls to zero over the run (half a cosine)

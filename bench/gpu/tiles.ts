@@ -1,6 +1,7 @@
 // 6. The matrix kernel of GPUs (matmul_tiled.wgsl) in the forms it has: sizes of tiles, one or two buffers, depths of a tile, splits.
 // What the plan of engine/ops/tiled_plan.ts chooses from counts alone stands beside them: a faster row is a better plan.
 
+import { device } from "../../engine/device.js";
 import { inSplits } from "../../engine/ops/gemm.js";
 import type { Gemm } from "../../engine/ops/gemm_plan.js";
 import { type Choice, planGemm, type Tile, threadsOf, workgroupBytes } from "../../engine/ops/tiled_plan.js";
@@ -100,7 +101,7 @@ export function products(sizes: Sizes, choices: readonly Choice[]): Case[] {
 function product({ rows, cols, depth }: Sizes, { a, b }: Record<"a" | "b", Filled>, choice: Choice): Case {
   const along = (ld: number) => ({ contiguous: true, ld });
   const gemm: Gemm = { rows, cols, depth, a: along(depth), b: along(depth), out: along(cols) };
-  const plan = planGemm(gemm, choice);
+  const plan = planGemm(gemm, device().tuning.tiled.matmul, choice);
   return {
     name: choice.tile
       ? nameOf(choice)
@@ -109,7 +110,8 @@ function product({ rows, cols, depth }: Sizes, { a, b }: Record<"a" | "b", Fille
     allowed: 1e-5,
     run: () => {
       const y = empty([rows, cols]);
-      inSplits(plan.splits, y, (o) => kernel("matmul_tiled").run({ p: a.t, q: b.t, bias: b.t, o }, plan.params, plan));
+      const operands = { p: a.t, q: b.t, bias: b.t, plus: b.t };
+      inSplits(plan.splits, y, (o) => kernel("matmul_tiled").run({ ...operands, o }, plan.params, plan));
       return y;
     },
     check: async (y) => {

@@ -3,9 +3,9 @@
 // Project Contributors", Apache-2.0); its fields that nothing here writes are left out, which protobuf allows.
 // test/models/onnx.test.ts compares every number with the Python package `onnx` where that is installed.
 
-import protobuf from "protobufjs";
+import type protobuf from "protobufjs";
 
-export const onnxProto = `
+const onnxProto = `
 syntax = "proto3";
 package onnx;
 
@@ -63,11 +63,32 @@ message TensorProto {
 }
 `;
 
-const { root } = protobuf.parse(onnxProto, { keepCase: true });
+/** What protobufjs makes of them. */
+export interface OnnxMessages {
+  ModelProto: protobuf.Type;
+  GraphProto: protobuf.Type;
+  TensorProto: protobuf.Type;
+  /** Tag and length before the bytes of a field that holds bytes or a message, so that these can be written apart. */
+  fieldHead(message: protobuf.Type, field: string, length: number): Uint8Array;
+}
 
-export const ModelProto = root.lookupType("onnx.ModelProto");
-export const GraphProto = root.lookupType("onnx.GraphProto");
-export const TensorProto = root.lookupType("onnx.TensorProto");
+/** Loads protobufjs and the messages; a tenth of a second that only `export` should pay. */
+export async function onnxMessages(): Promise<OnnxMessages> {
+  const { default: protobuf } = await import("protobufjs");
+  const { root } = protobuf.parse(onnxProto, { keepCase: true });
+  return {
+    ModelProto: root.lookupType("onnx.ModelProto"),
+    GraphProto: root.lookupType("onnx.GraphProto"),
+    TensorProto: root.lookupType("onnx.TensorProto"),
+    fieldHead(message, field, length) {
+      const { id } = message.fields[field]!;
+      return protobuf.Writer.create()
+        .uint32((id << 3) | 2)
+        .uint32(length)
+        .finish();
+    },
+  };
+}
 
 /** TensorProto.DataType of the types in use. */
 export const DataType = { f32: 1, i64: 7, f16: 10 } as const;
@@ -97,12 +118,3 @@ export const valueProto = (name: string, dtype: keyof typeof DataType, shape: re
     },
   },
 });
-
-/** Tag and length before the bytes of a field that holds bytes or a message, so that these can be written apart. */
-export function fieldHead(message: protobuf.Type, field: string, length: number): Uint8Array {
-  const { id } = message.fields[field]!;
-  return protobuf.Writer.create()
-    .uint32((id << 3) | 2)
-    .uint32(length)
-    .finish();
-}

@@ -3,7 +3,7 @@
 //   const g = new OnnxGraph("net");
 //   const x = g.input("x", ["batch", 3, 8, 8]);
 //   g.output("y", g.node("Conv", [x, g.weight("conv.weight", [4, 3, 3, 3])]), ["batch", 4, 6, 6]);
-//   writeOnnx("net.onnx", g, (name) => file.read(name));
+//   await writeOnnx("net.onnx", g, (name) => file.read(name));
 //
 // A graph holds names and shapes. Weights are asked for one at a time while the file is written, so that none is held longer
 // than its own bytes take to write: the messages around them are framed by hand from lengths that are known beforehand.
@@ -20,10 +20,8 @@ import {
   attributeProto,
   DataType,
   type Dim,
-  fieldHead,
-  GraphProto,
-  ModelProto,
-  TensorProto,
+  type OnnxMessages,
+  onnxMessages,
   valueProto,
 } from "./onnx-proto.js";
 
@@ -140,17 +138,18 @@ export interface OnnxOptions {
  * @param read   a weight by its name, floats in PyTorch's order; each is asked for once
  * @returns      the bytes written
  */
-export function writeOnnx(
+export async function writeOnnx(
   path: string,
   graph: OnnxGraph,
   read: (name: string) => HostTensor,
   options: OnnxOptions = {},
-): number {
-  const head = modelHead(options);
-  const bare = graphHead(graph);
-  const tensors = [...graph.initialisers.values()].map((of) => frameTensor(path, of, read));
+): Promise<number> {
+  const messages = await onnxMessages();
+  const head = modelHead(messages, options);
+  const bare = graphHead(messages, graph);
+  const tensors = [...graph.initialisers.values()].map((of) => frameTensor(messages, path, of, read));
   const length = bare.length + tensors.reduce((sum, { bytes }) => sum + bytes, 0);
-  const frame = fieldHead(ModelProto, "graph", length);
+  const frame = messages.fieldHead(messages.ModelProto, "graph", length);
   const total = head.length + frame.length + length;
   if (total > LONGEST) {
     throw new FileError(
@@ -172,7 +171,7 @@ export function writeOnnx(
 }
 
 /** All of ModelProto but its graph. Protobuf takes the fields in any order. */
-function modelHead({ metadata = {}, version = "" }: OnnxOptions): Uint8Array {
+function modelHead({ ModelProto }: OnnxMessages, { metadata = {}, version = "" }: OnnxOptions): Uint8Array {
   const model = {
     ir_version: IR_VERSION,
     opset_import: [{ domain: "", version: OPSET }],
@@ -184,7 +183,7 @@ function modelHead({ metadata = {}, version = "" }: OnnxOptions): Uint8Array {
 }
 
 /** All of GraphProto but its tensors. */
-function graphHead({ name, nodes, inputs, outputs }: OnnxGraph): Uint8Array {
+function graphHead({ GraphProto }: OnnxMessages, { name, nodes, inputs, outputs }: OnnxGraph): Uint8Array {
   const port = (p: Port) => valueProto(p.name, p.dtype, p.shape);
   const graph = {
     name,
@@ -203,6 +202,7 @@ function graphHead({ name, nodes, inputs, outputs }: OnnxGraph): Uint8Array {
 
 /** A tensor's part of the graph: all before its numbers, how long it is with them, and a way to them. */
 function frameTensor(
+  { GraphProto, TensorProto, fieldHead }: OnnxMessages,
   path: string,
   { name, dtype, shape, values }: Initialiser,
   read: (name: string) => HostTensor,

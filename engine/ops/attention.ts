@@ -3,15 +3,16 @@
 //   A = scale q k^T     P = softmax(A)     y = P v              per item and head: q, y (Lq, D), k, v (Lk, D), A, P (Lq, Lk)
 //   dv = P^T dy         dP = dy v^T        dA = P (dP - sum over keys of dP P)        dq = scale dA k     dk = scale dA^T q
 //
-// Logits and probabilities live only between their kernels: backward makes them again from q and k. What exists of them at once is
-// a strip of the batch (attention_strip.ts).
+// Two forms. GPUs have no map at all (attention_tiled.ts). Else logits and probabilities live only between their kernels: backward
+// makes them again from q and k. What exists of them at once is a strip of the batch (attention_strip.ts).
 
 import { ShapeError, UifaceError } from "../errors.js";
 import { toLayout } from "../layout.js";
 import { scope } from "../scope.js";
 import { noGrad, record } from "../tape.js";
 import { empty, emptyLike, type Shape, show, type Tensor } from "../tensor.js";
-import { checkValues, keysOf, maskOf, Strip, sizesOf, strips } from "./attention_strip.js";
+import { type Channels, checkValues, keysOf, maskOf, type Sizes, Strip, sizesOf, strips } from "./attention_strip.js";
+import { attend, attendBackward, fitsTiles, type Operands } from "./attention_tiled.js";
 import { embedding } from "./embedding.js";
 import { fitted } from "./fitted.js";
 import { runRows } from "./rows.js";
@@ -41,39 +42,87 @@ export interface AttentionOptions extends LogitOptions {
  * @throws      ShapeError if shapes differ, or a head has a number of channels that is no multiple of 4
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
-  const { heads, scale, source, blend = false, stripBytes } = options;
-  const sizes = sizesOf("attention", q, k, heads);
+  const sizes = sizesOf("attention", q, k, options.heads);
   checkValues("attention", sizes, v);
-  const rows = source && checkSource(source, sizes.B);
-  return scope(() => {
-    const [Q, K, V] = [toLayout(q, "channels_last"), keysOf(k, sizes), keysOf(v, sizes)];
-    const mask = maskOf(sizes);
-    const y = empty(q.shape, "f32", "channels_last");
-    const other = rows && { rows, q: itemsOf(Q, rows), k: itemsOf(K, rows) };
-    for (const strip of strips(sizes, stripBytes)) {
-      scope(() => {
-        const own = other && !blend ? other : { q: Q, k: K };
-        const logits = strip.compare(own.q, own.k, scale, mask);
-        if (other && blend) strip.blend(logits, strip.compare(other.q, other.k, scale), other.rows);
-        strip.weigh(softmaxOf(logits), V, y);
-      });
-    }
-    if (rows) return record(y, { inputs: [q, k, v] }, refuse);
+  return attendTo(sizes, [q, k, v], { q: [0, 0], k: [1, 0], v: [2, 0] }, options);
+}
 
-    const saved = [Q, K, V];
-    return record(y, { inputs: [q, k, v], saved: mask ? [...saved, mask] : saved }, (given, needs) => {
+/** attention(q, k, v) of the channels of one tensor, (B, 3 C, L): q's, then k's, then v's. */
+export function selfAttention(qkv: Tensor, options: AttentionOptions): Tensor {
+  const C = qkv.dim(1) / 3;
+  const one = { shape: [qkv.dim(0), C, qkv.dim(2)] };
+  const sizes = sizesOf("selfAttention", one, one, options.heads);
+  return attendTo(sizes, [qkv], { q: [0, 0], k: [0, C], v: [0, 2 * C] }, options);
+}
+
+/** attention(q, k, v) with k and v in one tensor, (B, 2 C, Lk): k's channels, then v's. */
+export function crossAttention(q: Tensor, kv: Tensor, options: AttentionOptions): Tensor {
+  const C = kv.dim(1) / 2;
+  const sizes = sizesOf("crossAttention", q, { shape: [kv.dim(0), C, kv.dim(2)] }, options.heads);
+  return attendTo(sizes, [q, kv], { q: [0, 0], k: [1, 0], v: [1, C] }, options);
+}
+
+const whole = (x: Tensor): Channels => ({ x, first: 0 });
+
+/** Where q, k and v are: the number of an input, and their first channel there. */
+type Places = Record<"q" | "k" | "v", readonly [input: number, first: number]>;
+
+/** The operands when the inputs, or their gradients, are `xs`. */
+function operandsIn(xs: readonly Tensor[], places: Places): Operands {
+  const at = ([i, first]: readonly [number, number]): Channels => ({ x: xs[i]!, first });
+  return { q: at(places.q), k: at(places.k), v: at(places.v) };
+}
+
+function attendTo(sizes: Sizes, inputs: readonly Tensor[], places: Places, options: AttentionOptions): Tensor {
+  const { scale, source } = options;
+  const rows = source && checkSource(source, sizes.B);
+  const tiled = !rows && fitsTiles(sizes, inputs);
+  const holdsKeys = (i: number) => i === places.k[0] || i === places.v[0];
+  return scope(() => {
+    const xs = inputs.map((x, i) => (holdsKeys(i) && !tiled ? keysOf(x, sizes) : toLayout(x, "channels_last")));
+    const o = operandsIn(xs, places);
+    if (rows) return record(fromStrips(sizes, o, options, rows), { inputs }, refuse);
+
+    const shapes = inputs.map((x) => x.shape);
+    const found = tiled ? attend(sizes, o, scale) : { y: fromStrips(sizes, o, options) };
+    return record(found.y, { inputs, saved: [...xs, ...Object.values(found)] }, (given, needs) => {
       const dy = toLayout(given, "channels_last");
-      const [dq, dk, dv] = [Q, K, V].map((x, i) => (needs[i] ? emptyLike(x) : null)) as [Tensor, Tensor, Tensor];
-      for (const strip of strips(sizes, stripBytes)) {
-        scope(() => {
-          const p = softmaxOf(strip.compare(Q, K, scale, mask));
-          if (needs[2]) strip.collect(p, dy, dv);
-          if (needs[0] || needs[1]) strip.toward(Q, K, softmaxGradient(p, strip.compare(dy, V)), scale, { dq, dk });
-        });
-      }
-      return [dq, dk && fitted(dk, k.shape, "channels_last"), dv && fitted(dv, v.shape, "channels_last")];
+      const grads = xs.map(emptyLike);
+      const d = operandsIn(grads, places);
+      if ("lse" in found) attendBackward(sizes, { ...o, ...found, dy }, scale, d);
+      else stripGradients(sizes, o, dy, options, d);
+      return grads.map((dx, i) => (needs[i] ? fitted(dx, shapes[i]!, "channels_last") : null));
     });
   });
+}
+
+/** y, strip after strip. */
+function fromStrips(sizes: Sizes, { q, k, v }: Operands, options: AttentionOptions, rows?: Tensor): Tensor {
+  const { scale, blend = false, stripBytes } = options;
+  const mask = maskOf(sizes);
+  const y = empty([sizes.B, sizes.C, sizes.Lq], "f32", "channels_last");
+  const other = rows && { q: { ...q, x: itemsOf(q.x, rows) }, k: { ...k, x: itemsOf(k.x, rows) } };
+  for (const strip of strips(sizes, stripBytes)) {
+    scope(() => {
+      const own = other && !blend ? other : { q, k };
+      const logits = strip.compare(own.q, own.k, scale, mask);
+      if (other && blend) strip.blend(logits, strip.compare(other.q, other.k, scale), rows);
+      strip.weigh(softmaxOf(logits), v, whole(y));
+    });
+  }
+  return y;
+}
+
+function stripGradients(sizes: Sizes, { q, k, v }: Operands, dy: Tensor, options: AttentionOptions, d: Operands): void {
+  const { scale, stripBytes } = options;
+  const mask = maskOf(sizes);
+  for (const strip of strips(sizes, stripBytes)) {
+    scope(() => {
+      const p = softmaxOf(strip.compare(q, k, scale, mask));
+      strip.collect(p, whole(dy), d.v);
+      strip.toward(q, k, softmaxGradient(p, strip.compare(whole(dy), v)), scale, { dq: d.q, dk: d.k });
+    });
+  }
 }
 
 /**
@@ -89,13 +138,13 @@ export function attentionLogits(q: Tensor, k: Tensor, { heads, scale }: LogitOpt
   return scope(() => {
     const [Q, K] = [toLayout(q, "channels_last"), keysOf(k, sizes)];
     const strip = new Strip(sizes, 0, sizes.B);
-    const logits = fitted(strip.compare(Q, K, scale), shape, "plain");
+    const logits = fitted(strip.compare(whole(Q), whole(K), scale), shape, "plain");
 
     return record(logits, { inputs: [q, k], saved: [Q, K] }, (given, needs) => {
       const dA = fitted(toLayout(given, "plain"), [...shape.slice(0, 2), sizes.wideK], "plain");
-      const [dq, dk] = [Q, K].map((x, i) => (needs[i] ? emptyLike(x) : null)) as [Tensor, Tensor];
-      strip.toward(Q, K, dA, scale, { dq, dk });
-      return [dq, dk && fitted(dk, k.shape, "channels_last")];
+      const [dq, dk] = [Q, K].map((x, i) => (needs[i] ? whole(emptyLike(x)) : null)) as [Channels, Channels];
+      strip.toward(whole(Q), whole(K), dA, scale, { dq, dk });
+      return [dq?.x ?? null, dk && fitted(dk.x, k.shape, "channels_last")];
     });
   });
 }
@@ -120,14 +169,14 @@ export function attentionFromLogits(logits: Tensor, v: Tensor, heads: number): T
     const [A, V] = [toLayout(logits, "plain"), keysOf(v, sizes)];
     const strip = new Strip(sizes, 0, B);
     const y = empty([B, C, Lq], "f32", "channels_last");
-    strip.weigh(fitted(softmaxOf(A), wide, "plain"), V, y);
+    strip.weigh(fitted(softmaxOf(A), wide, "plain"), whole(V), whole(y));
 
     return record(y, { inputs: [logits, v], saved: [A, V] }, (given, needs) => {
       const dy = toLayout(given, "channels_last");
       const p = softmaxOf(A);
-      const dp = needs[0] ? fitted(strip.compare(dy, V), A.shape, "plain") : null;
+      const dp = needs[0] ? fitted(strip.compare(whole(dy), whole(V)), A.shape, "plain") : null;
       const dv = needs[1] ? emptyLike(V) : null;
-      if (dv) strip.collect(fitted(p, wide, "plain"), dy, dv);
+      if (dv) strip.collect(fitted(p, wide, "plain"), whole(dy), whole(dv));
       return [dp && softmaxGradient(p, dp), dv && fitted(dv, v.shape, "channels_last")];
     });
   });

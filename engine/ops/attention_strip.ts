@@ -11,6 +11,7 @@ import { ceil4, fitted } from "./fitted.js";
 import { gemm } from "./gemm.js";
 import type { Operand } from "./gemm_plan.js";
 import { unitsOf } from "./rows.js";
+import { copyBox, stridesOf } from "./strided.js";
 
 const blendLogits = kernel("attention_blend"); // source, s -> x (in place)
 
@@ -27,7 +28,13 @@ export interface Sizes {
   wideK: number;
 }
 
-/** Sequences are (B, C, L) channels_last, maps (count * heads, Lq, wideK), over the items first .. first + count - 1. */
+/** A sequence (B, C, L): the channels from `first` on of an x (B, at least C, L) channels_last. */
+export interface Channels {
+  x: Tensor;
+  first: number;
+}
+
+/** Maps are (count * heads, Lq, wideK), over the items first .. first + count - 1. */
 export class Strip {
   constructor(
     private readonly s: Sizes,
@@ -36,33 +43,40 @@ export class Strip {
   ) {}
 
   /** alpha a b^T, a map. */
-  compare(a: Tensor, b: Tensor, alpha = 1, mask?: Tensor): Tensor {
+  compare(a: Channels, b: Channels, alpha = 1, mask?: Tensor): Tensor {
     const { heads, Lq, wideK } = this.s;
     const out = empty([this.count * heads, Lq, wideK]);
     const sizes = { rows: Lq, cols: wideK, depth: this.depth, ...this.products };
     const places = { a: this.tokens(a), b: this.tokens(b), out: this.map() };
-    gemm({ ...sizes, alpha, ...places }, { a, b, bias: mask, out });
+    gemm({ ...sizes, alpha, ...places }, { a: a.x, b: b.x, bias: mask, out });
     return out;
   }
 
   /** y = alpha map x. */
-  weigh(map: Tensor, x: Tensor, y: Tensor, alpha = 1): void {
+  weigh(map: Tensor, x: Channels, y: Channels, alpha = 1): void {
     const { Lq, wideK } = this.s;
     const sizes = { rows: Lq, cols: this.depth, depth: wideK, ...this.products };
     const places = { a: this.map(), b: this.tokens(x, false), out: this.tokens(y) };
-    gemm({ ...sizes, alpha, ...places }, { a: map, b: x, out: y });
+    gemm({ ...sizes, alpha, ...places }, { a: map, b: x.x, out: y.x });
   }
 
   /** y = alpha map^T x. */
-  collect(map: Tensor, x: Tensor, y: Tensor, alpha = 1): void {
+  collect(map: Tensor, x: Channels, y: Channels, alpha = 1): void {
     const { Lq, wideK } = this.s;
     const sizes = { rows: wideK, cols: this.depth, depth: Lq, ...this.products };
     const places = { a: this.map(false), b: this.tokens(x, false), out: this.tokens(y) };
-    gemm({ ...sizes, alpha, ...places }, { a: map, b: x, out: y });
+    gemm({ ...sizes, alpha, ...places }, { a: map, b: x.x, out: y.x });
   }
 
   /** From the gradient of the logits to those of q and k, where they are wanted. */
-  toward(q: Tensor, k: Tensor, dA: Tensor, scale: number, { dq, dk }: { dq: Tensor | null; dk: Tensor | null }): void {
+  toward(
+    q: Channels,
+    k: Channels,
+    dA: Tensor,
+    scale: number,
+    grads: { dq: Channels | null; dk: Channels | null },
+  ): void {
+    const { dq, dk } = grads;
     if (dq) this.weigh(dA, k, dq, scale);
     if (dk) this.collect(dA, q, dk, scale);
   }
@@ -86,9 +100,9 @@ export class Strip {
     return { batch: this.count, heads: this.s.heads };
   }
 
-  private tokens(x: Tensor, contiguous = true): Operand {
+  private tokens({ x, first }: Channels, contiguous = true): Operand {
     const item = x.dim(1) * x.dim(2);
-    return { contiguous, ld: x.dim(1), start: this.first * item, batchStride: item, headStride: this.depth };
+    return { contiguous, ld: x.dim(1), start: this.first * item + first, batchStride: item, headStride: this.depth };
   }
 
   private map(contiguous = true): Operand {
@@ -106,17 +120,17 @@ export function strips(s: Sizes, bytes = Number.POSITIVE_INFINITY): Strip[] {
   return firsts.map((first) => new Strip(s, first, Math.min(count, s.B - first)));
 }
 
-export function sizesOf(op: string, q: { shape: Shape }, k: Tensor, heads: number): Sizes {
+export function sizesOf(op: string, q: { shape: Shape }, k: { shape: Shape }, heads: number): Sizes {
   const [B, C, Lq] = q.shape as [number, number, number];
-  if (q.shape.length !== 3 || k.shape.length !== 3 || k.dim(0) !== B || k.dim(1) !== C) {
-    throw new ShapeError(`${op}: q is ${show(q.shape)} and k ${show(k)}; they need (B, C, Lq) and (B, C, Lk).`);
+  if (q.shape.length !== 3 || k.shape.length !== 3 || k.shape[0] !== B || k.shape[1] !== C) {
+    throw new ShapeError(`${op}: q is ${show(q.shape)} and k ${show(k.shape)}; they need (B, C, Lq) and (B, C, Lk).`);
   }
   if ((C / heads) % 4) {
     throw new ShapeError(
       `${op}: ${C} channels are ${C / heads} for each of ${heads} heads; that must be a multiple of 4.`,
     );
   }
-  const Lk = k.dim(2);
+  const Lk = k.shape[2]!;
   return { B, C, heads, Lq, Lk, wideK: ceil4(Lk) };
 }
 
@@ -128,7 +142,14 @@ export function checkValues(op: string, { B, C, Lk }: Sizes, v: Tensor): void {
 }
 
 /** Keys or values in channels_last, with zeros up to wideK. */
-export const keysOf = (x: Tensor, { B, C, wideK }: Sizes): Tensor => fitted(x, [B, C, wideK], "channels_last");
+export const keysOf = (x: Tensor, { wideK }: Sizes): Tensor =>
+  fitted(x, [...x.shape.slice(0, 2), wideK], "channels_last");
+
+/** Copies channels of a packed tensor into one of their own. */
+export function copyChannels({ x, first }: Channels, to: Tensor): void {
+  const side = { tensor: x, first, strides: stridesOf(x.shape, x.layout) };
+  copyBox(to.shape, to.layout, side, { tensor: to, first: 0, strides: stridesOf(to.shape, to.layout) });
+}
 
 /** What is added to the logits of each key: 0, or for the zeros behind the last one so little that exp makes it 0. */
 export function maskOf({ Lk, wideK }: Sizes): Tensor | undefined {

@@ -7,8 +7,8 @@
 import { ShapeError } from "../errors.js";
 import { kernel } from "../shader.js";
 import { empty, planes, sameShape, show, type Tensor } from "../tensor.js";
-import { applyAffine, type Norm, recordNorm, statistics } from "./group_norm.js";
-import { memoryOf } from "./group_norm_plan.js";
+import { applyAffine, recordNorm, statistics, stepsBackward } from "./group_norm.js";
+import { type Found, memoryOf, type Norm } from "./group_norm_plan.js";
 
 const updateRunning = kernel("batch_norm_running"); // stats                        -> running_mean, running_var
 const evalAffine = kernel("batch_norm_affine"); //     running_mean, running_var .. -> stats, affine
@@ -44,17 +44,17 @@ export function batchNorm(x: Tensor, options: BatchNormOptions): Tensor {
     throw new ShapeError(`batchNorm: x is ${show(x)}; training needs more than one value a channel.`);
 
   const norm: Norm = { x, memory: memoryOf(x, true), batch: 1, groups: channels, eps, silu: false, w: weight, bias };
-  const { stats, affine } = training ? statistics(norm) : fromRunning(norm, runningMean, runningVar);
+  const found = training ? statistics(norm) : fromRunning(norm, runningMean, runningVar);
   if (training) {
     const params = { channels, momentum, correction: (batch * pixels) / (batch * pixels - 1) };
-    const tensors = { stats, running_mean: runningMean, running_var: runningVar };
+    const tensors = { stats: found.stats, running_mean: runningMean, running_var: runningVar };
     updateRunning.run(tensors, params, { workgroups: Math.ceil(channels / 64) });
   }
-  return recordNorm(norm, applyAffine(norm, affine), stats, affine, !training);
+  return recordNorm(norm, applyAffine(norm, found.affine), found, stepsBackward(!training));
 }
 
 /** The statistics and the map of eval mode, shaped like those of a batch. */
-function fromRunning({ x, w, bias, eps }: Norm, mean: Tensor, variance: Tensor): { stats: Tensor; affine: Tensor } {
+function fromRunning({ x, w, bias, eps }: Norm, mean: Tensor, variance: Tensor): Found {
   const channels = x.dim(1);
   const stats = empty([1, channels, 2]);
   const affine = empty([1, 3, channels]);

@@ -3,12 +3,19 @@
 //   y = (x_0, x_1, ..)      dx_k = the part of dy that x_k became
 //   y = x[start..end)       dx   = dy at start..end, 0 elsewhere
 //
-// Both are copies of boxes: copy commands where a box is a few contiguous runs, a kernel otherwise (engine/ops/strided.ts).
+// Both are copies of boxes: copy commands where a box is a few contiguous runs, a kernel otherwise (engine/ops/strided.ts). Two
+// tensors joined in their channels, the form of a UNet's skips, are one kernel there and one back.
 
 import { ShapeError } from "../errors.js";
+import { toLayout } from "../layout.js";
+import { mostElements, viewOf } from "../parts.js";
+import { kernel, perElement } from "../shader.js";
 import { record } from "../tape.js";
 import { empty, type Layout, type Shape, show, type Tensor, zeros } from "../tensor.js";
 import { copyBox, stridesOf } from "./strided.js";
+
+const rows = kernel("cat_rows"); //                  a, b -> y
+const rowsBackward = kernel("cat_rows_backward"); // dy   -> da, db
 
 /**
  * Joins tensors that agree in every dimension but `dim`.
@@ -22,6 +29,7 @@ export function cat(xs: readonly Tensor[], dim = 1): Tensor {
   for (const x of xs) checkFits(first, x, along);
   const sizes = xs.map((x) => x.shape[along]!);
   const shape = first.shape.map((n, d) => (d === along ? sizes.reduce((a, b) => a + b) : n));
+  if (along === 1 && isPair(xs)) return catRows(xs[0]!, xs[1]!, shape);
   const anyLast = xs.some((x) => x.layout === "channels_last");
   const y = empty(shape, first.dtype, anyLast && shape[1]! % 4 === 0 ? "channels_last" : "plain");
   y.madeBy = "cat";
@@ -34,8 +42,27 @@ export function cat(xs: readonly Tensor[], dim = 1): Tensor {
   }
   const layouts = xs.map((x) => x.layout);
   return record(y, { inputs: xs }, (dy, needs) =>
-    sizes.map((n, k) => (needs[k] ? part(dy, along, starts[k]!, starts[k]! + n, layouts[k]!) : null)),
+    sizes.map((n, k) => (needs[k] ? partOf(dy, along, starts[k]!, n, layouts[k]!) : null)),
   );
+}
+
+/** Two tensors whose channels lie innermost. */
+const isPair = (xs: readonly Tensor[]): boolean =>
+  xs.length === 2 &&
+  xs.every((x) => x.layout === "channels_last" && x.dtype === "f32") &&
+  xs[0]!.size + xs[1]!.size <= mostElements();
+
+function catRows(a: Tensor, b: Tensor, shape: Shape): Tensor {
+  const y = empty(shape, "f32", "channels_last");
+  const params = { n: y.size / 4, a_units: a.dim(1) / 4, b_units: b.dim(1) / 4 };
+  rows.run({ a, b, y }, params, perElement(y.size));
+  const shapes = [a.shape, b.shape];
+  return record(y, { inputs: [a, b] }, (given) => {
+    const dy = toLayout(given, "channels_last");
+    const [da, db] = shapes.map((of) => empty(of, "f32", "channels_last")) as [Tensor, Tensor];
+    rowsBackward.run({ dy, da, db }, params, perElement(dy.size));
+    return [da, db];
+  });
 }
 
 /**
@@ -60,6 +87,13 @@ export function slice(x: Tensor, dim: number, start: number, end = x.dim(dim)): 
     copyBox(dy.shape, layout, side, { tensor: dx, first: from * strides[along]!, strides });
     return [dx];
   });
+}
+
+/** dy[.., start .. start + n, ..]: a view where that is a run of memory which a kernel can bind, else a copy. */
+function partOf(dy: Tensor, along: number, start: number, n: number, layout: Layout): Tensor {
+  const from = start * stridesOf(dy.shape, dy.layout)[0]!;
+  if (along || dy.layout !== layout || from % 64) return part(dy, along, start, start + n, layout);
+  return viewOf(dy, [n, ...dy.shape.slice(1)], layout, from);
 }
 
 /** A copy of x[.., start..end, ..], in `layout` if its channels allow. */

@@ -6,14 +6,17 @@
 // Work is in channels_last with channels in multiples of 4; other numbers (3 in, 3 out) are filled up with zeros.
 
 import { ShapeError } from "../errors.js";
+import { toLayout } from "../layout.js";
 import { scope } from "../scope.js";
 import { record } from "../tape.js";
-import { type Shape, show, type Tensor } from "../tensor.js";
+import { layoutFor, type Shape, show, type Tensor } from "../tensor.js";
+import { add } from "./binary.js";
 import { type ConvOptions, checkConv, sides } from "./convolution.js";
 import { correlate, slide, spread } from "./convolution_parts.js";
 import { ceil4, cutFrom, fitted } from "./fitted.js";
 import type { Conv } from "./gemm_plan.js";
-import { channelSums, linearChannels } from "./linear.js";
+import { linearChannels } from "./linear.js";
+import { channelSums, withBias } from "./weight_gradient.js";
 
 export type { ConvOptions, Padding } from "./convolution.js";
 
@@ -30,13 +33,13 @@ export function conv2d(
   x: Tensor,
   w: Tensor,
   bias?: Tensor,
-  { stride = 1, padding = 0, form }: ConvOptions = {},
+  { stride = 1, padding = 0, form, plus }: ConvOptions = {},
 ): Tensor {
   checkConv("conv2d", x, w, bias, 1);
   const [B, I, H, W] = x.shape as [number, number, number, number];
   const [O, , kh, kw] = w.shape as [number, number, number, number];
   const [top, left, bottom, right] = sides(padding);
-  if (kh * kw === 1 && stride === 1 && !(top || left || bottom || right)) return linearChannels(x, w, bias);
+  if (kh * kw === 1 && stride === 1 && !(top || left || bottom || right)) return linearChannels(x, w, bias, plus);
 
   const places = (size: number, kernel: number): number => Math.floor((size - kernel) / stride) + 1;
   const shape: Shape = [B, O, places(H + top + bottom, kh), places(W + left + right, kw)];
@@ -45,6 +48,7 @@ export function conv2d(
       `conv2d: a kernel of w ${show(w)} does not fit into x ${show(x)} with padding ${sides(padding)}.`,
     );
   }
+  if (plus && O % 4) return add(conv2d(x, w, bias, { stride, padding, form }), plus);
   const [wideI, wideO] = [ceil4(I), ceil4(O)];
   const g: Conv = {
     large: [H, W],
@@ -63,14 +67,26 @@ export function conv2d(
     const X = fitted(x, wideX, "channels_last");
     const K = fitted(w, wideW, "channels_last");
     const widened = bias && fitted(bias, [wideO], "plain");
-    const y = cutFrom(wideY, shape, (y) => slide(g, { x: X, w: K, bias: widened, y }, form));
+    const residual = plus && toLayout(plus, "channels_last");
+    const y = cutFrom(wideY, shape, (y) => slide(g, { x: X, w: K, bias: widened, plus: residual, y }, form));
     const [xShape, wShape] = [x.shape, w.shape];
 
-    return record(y, { inputs: bias ? [x, w, bias] : [x, w], saved: [X, K] }, (dy, needs) => {
+    const inputs = [x, w, ...(bias ? [bias] : []), ...(plus ? [plus] : [])];
+    return record(y, { inputs, saved: [X, K] }, (dy, needs, take) => {
       const D = fitted(dy, wideY, "channels_last");
-      const dx = needs[0] ? cutFrom(wideX, xShape, (d) => spread(g, { x: D, w: K, y: d }, form)) : null;
-      const dw = needs[1] ? cutFrom(wideW, wShape, (d) => correlate(g, { large: X, small: D, dw: d }, form)) : null;
-      return bias ? [dx, dw, needs[2] ? channelSums(D, O) : null] : [dx, dw];
+      const other = needs[0] && I % 4 === 0 ? take(0) : undefined;
+      const passed = { x: D, w: K, plus: other && toLayout(other, "channels_last") };
+      const dx = needs[0] ? cutFrom(wideX, xShape, (d) => spread(g, { ...passed, y: d }, form)) : null;
+      if (!needs[1]) return [dx, null, ...(bias ? [needs[2] ? channelSums(D, O) : null] : []), ...(plus ? [dy] : [])];
+      const { dw, db } = withBias(wideW, "channels_last", D, Boolean(bias && needs[2]), [X], (d, sums) =>
+        correlate({ ...g, sums }, { large: X, small: D, dw: d }, form),
+      );
+      const grads = [
+        dx,
+        fitted(dw, wShape, layoutFor(wShape)),
+        ...(bias ? [db ? fitted(db, [O], "plain") : null] : []),
+      ];
+      return plus ? [...grads, dy] : grads;
     });
   });
 }

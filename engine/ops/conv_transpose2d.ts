@@ -11,7 +11,7 @@ import { type ConvOptions, checkConv, sides } from "./convolution.js";
 import { correlate, slide, spread } from "./convolution_parts.js";
 import { ceil4, cutFrom, fitted } from "./fitted.js";
 import type { Conv } from "./gemm_plan.js";
-import { channelSums } from "./linear.js";
+import { channelSums } from "./weight_gradient.js";
 
 /**
  * PyTorch's `conv_transpose2d` without output padding.

@@ -38,8 +38,9 @@ export function crossEntropy(logits: Tensor, labels: Tensor, { labelSmoothing: s
       const launch = { workgroups: rows, constants: { WORKGROUP: threadsFor(cols) } };
       forward.run({ x, labels, loss, stats }, { rows, cols, smoothing }, launch);
     } else {
-      // Some 768 chunks of 64 columns or more (docs/kernels.md: enough for the threads of two cores).
-      const run = Math.max(64, Math.ceil(cols / Math.ceil(768 / rows)));
+      // Chunks of 64 columns or more, about as many as keep the cores busy.
+      const wanted = device().tuning.broadcast.cross_entropy.chunks;
+      const run = Math.max(64, Math.ceil(cols / Math.ceil(wanted / rows)));
       const chunks = Math.ceil(cols / run);
       const partial = empty([rows, chunks, 4]);
       chunksKernel.run({ x, partial }, { rows, cols, chunks, run }, { workgroups: Math.ceil((rows * chunks) / 16) });

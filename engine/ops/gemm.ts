@@ -15,21 +15,29 @@ const tiled = kernel("matmul_tiled"); //         p, q, bias -> o     GPUs
 const sumSplits = kernel("sum_splits"); //       x -> y
 const addInto = kernel("add_into"); //           x -> y (in place)
 
-type Sizes = Omit<Gemm, "bias">;
+type Sizes = Omit<Gemm, "bias" | "plus">;
 
 interface Tensors {
   a: Tensor;
   b: Tensor;
   bias?: Tensor | undefined;
+  /** Is added; lies as out does. */
+  plus?: Tensor | undefined;
   out: Tensor;
 }
 
 /** Runs the product into `out`. Every contiguous dimension, ld, start and stride: a multiple of 4. Records nothing. */
 export function gemm(g: Sizes, tensors: Tensors): void {
-  const { a, b, out } = tensors;
-  if (bindable([a, b, out])) runGemm(g, tensors);
-  else inHalves(g, tensors);
+  const { plus, ...product } = tensors;
+  const whole = bindable([product.a, product.b, product.out]);
+  const fused = whole && fuses(plus);
+  if (whole) runGemm(g, fused ? tensors : product);
+  else inHalves(g, product);
+  if (plus && !fused) runElements(addInto, { x: plus, y: product.out });
 }
+
+/** Whether a product adds this in its own kernel. */
+export const fuses = (plus: Tensor | undefined): boolean => !plus || device().family === "tiled";
 
 /** The product in halves, until what a half reaches of every operand can be bound. */
 function inHalves(g: Sizes, tensors: Tensors): void {
@@ -96,18 +104,19 @@ function reachesOf({ rows, cols, depth, batch = 1, heads = 1, a, b, out }: Sizes
   return [reach(a, rows, depth), reach(b, cols, depth), reach(out, rows, cols)];
 }
 
-function runGemm(g: Sizes, { a, b, bias, out }: Tensors): void {
-  const sizes = { ...g, bias: bias !== undefined };
+function runGemm(g: Sizes, { a, b, bias, plus, out }: Tensors): void {
+  const sizes = { ...g, bias: bias !== undefined, plus: plus !== undefined };
   const unused = b; // a binding must be filled even where the constant BIAS is false
   const dev = device();
   if (dev.family === "broadcast") {
-    const plan = planGemm(sizes, dev.subgroupSize === 4 ? 4 : 8);
+    const plan = planGemm(sizes, dev.subgroupSize === 4 ? 4 : 8, dev.tuning.broadcast.matmul);
     const [p, q] = plan.swapped ? [b, a] : [a, b];
     broadcast.run({ p, q, bias: bias ?? unused, o: out }, plan.params, plan);
     return;
   }
-  const plan = planTiled(sizes);
-  inSplits(plan.splits, out, (o) => tiled.run({ p: a, q: b, bias: bias ?? unused, o }, plan.params, plan));
+  const plan = planTiled(sizes, dev.tuning.tiled.matmul);
+  const operands = { p: a, q: b, bias: bias ?? unused, plus: plus ?? unused };
+  inSplits(plan.splits, out, (o) => tiled.run({ ...operands, o }, plan.params, plan));
 }
 
 /** Runs a tiled kernel into y; where its depth is split, into as many parts of y's size, which are then added. */

@@ -2,8 +2,12 @@
 //
 //   matmul   o[n, m] = alpha sum_k p[n, k] q[m, k] + bias          shaders/matmul_broadcast.wgsl
 //
-// Pure functions, no GPU. The lanes of a subgroup lie along N, 4 * columns each; M is spread by broadcast. The numbers
-// were measured on lavapipe (subgroup 8) and SwiftShader (subgroup 4), 2026-11-24, the two adapters of this family.
+// Pure functions of shapes and settings (engine/tuning/settings.ts), no GPU. The lanes of a subgroup lie along N, 4 * columns
+// each; M is spread by broadcast. The numbers that stand here were measured on lavapipe (subgroup 8) and SwiftShader
+// (subgroup 4), 2026-11-24, the two adapters of this family.
+
+import type { LaneSettings, WeightSettings } from "../tuning/settings.js";
+import { alongK, isApart, rowsOf, tile } from "./lane_plan.js";
 
 /** Lanes of a subgroup: 4 on SwiftShader, 8 on lavapipe with 256-bit registers. */
 export type SubgroupSize = 4 | 8;
@@ -37,6 +41,10 @@ export interface Gemm {
   alpha?: number;
   /** One value a column of the output (or a row, if rows are contiguous there). */
   bias?: boolean;
+  /** Tiled kernels alone: a tensor that lies as the output does is added. */
+  plus?: boolean;
+  /** Tiled kernels alone: the sums of a over the depth follow behind the output (tiled_plan.ts#sumsAt). */
+  sums?: boolean;
 }
 
 /** `swapped`: bind b as p and a as q. */
@@ -66,12 +74,12 @@ export function foldGroups(count: number): [number, number] {
  *
  * The lanes take the rows of a unless these are too few to fill them; then the roles are swapped.
  */
-export function planGemm(g: Gemm, subgroup: SubgroupSize): GemmPlan {
+export function planGemm(g: Gemm, subgroup: SubgroupSize, settings: LaneSettings): GemmPlan {
   const swapped = g.rows < 4 * subgroup && g.cols > g.rows;
   const [n, m] = swapped ? [g.cols, g.rows] : [g.rows, g.cols];
   const [p, q] = swapped ? [g.b, g.a] : [g.a, g.b];
   const outM = g.out.contiguous !== swapped; // is m the contiguous dimension of the output?
-  const { rm, cn, ku } = tile(m, n, g.depth, p, q, subgroup);
+  const { rm, cn, ku } = tile([m, n, g.depth], p, q, subgroup, settings);
   const heads = g.heads ?? 1;
   const z = (g.batch ?? 1) * heads;
   if (z > maxGroups) throw new RangeError(`matmul: ${z} products at once; the grid holds ${maxGroups}.`);
@@ -119,35 +127,6 @@ export function loadWidths(pK: boolean, qK: boolean, ku: number): Record<string,
   };
 }
 
-/** Rows a workgroup: 4, 8 or 16, where there are few, beat a half-empty tile by up to 2.3x. */
-function rowsOf(m: number, subgroup: SubgroupSize): number {
-  return m <= 4 ? 4 : m <= 8 ? 8 : m <= 16 || subgroup === 4 ? 16 : 32;
-}
-
-/** Rows a workgroup, vec4f columns a thread, k's a turn. Source: docs/kernels.md, constants of the broadcast family. */
-function tile(m: number, n: number, k: number, p: Operand, q: Operand, subgroup: SubgroupSize) {
-  const rm = rowsOf(m, subgroup);
-  if (p.contiguous || q.contiguous) return { rm, ...alongK(rm, n, !p.contiguous || isApart(p.ld), subgroup) };
-  const ku = k % 2 === 0 ? 2 : 1; // the weight gradient's form: no operand has k contiguous
-  return { rm, cn: subgroup === 8 && ku === 2 && fillsTwo(n) ? 2 : 1, ku };
-}
-
-/**
- * Vec4f columns a thread and k's a turn where k is contiguous. On lavapipe 2 and 2 take 0.7 to 0.85 of the time of 1 and 4
- * (CPU time, matmul and convolution of 16 to 1000 channels, 2026-11-24), except where few rows are, where half of a workgroup
- * would have no work, or where columns are not `apart`. On SwiftShader they change nothing.
- */
-function alongK(rm: number, n: number, apart: boolean, subgroup: SubgroupSize): { cn: number; ku: number } {
-  if (subgroup === 4) return { cn: 1, ku: 2 };
-  return rm >= 16 && apart && fillsTwo(n) ? { cn: 2, ku: 2 } : { cn: 1, ku: 4 };
-}
-
-/** Whether columns, `ld` elements from one to the next, do not all fall into the same lines of a cache of 32 KiB. */
-const isApart = (ld: number): boolean => ld % 1024 !== 0;
-
-/** Whether workgroups of 2 vec4f's for each of 8 lanes leave hardly more lanes without a column than those of 1. */
-const fillsTwo = (n: number): boolean => 64 * Math.ceil(n / 64) <= 1.1 * 32 * Math.ceil(n / 32);
-
 export interface Conv {
   /** Height and width of the side that the windows slide over: x of conv2d, y of conv_transpose2d; and of the other. */
   large: readonly [number, number];
@@ -160,25 +139,28 @@ export interface Conv {
   /** Top and left; bottom and right follow from the sizes. */
   pad: readonly [number, number];
   bias?: boolean;
+  /** Tiled kernels alone, as in Gemm. */
+  plus?: boolean;
+  sums?: boolean;
 }
 
 /** conv2d: bindings x (B, large), w (small channels, kh, kw, large channels), bias, y (B, small). */
-export function planConv(g: Conv, subgroup: SubgroupSize): Plan {
-  return convLaunch(g, false, subgroup);
+export function planConv(g: Conv, subgroup: SubgroupSize, settings: LaneSettings): Plan {
+  return convLaunch(g, false, subgroup, settings);
 }
 
 /** conv_transpose2d, or conv2d's input gradient: bindings x = (B, small), the same w, bias, y = (B, large). */
-export function planConvTransposed(g: Conv, subgroup: SubgroupSize): Plan {
-  return convLaunch(g, true, subgroup);
+export function planConvTransposed(g: Conv, subgroup: SubgroupSize, settings: LaneSettings): Plan {
+  return convLaunch(g, true, subgroup, settings);
 }
 
-function convLaunch(g: Conv, transposed: boolean, subgroup: SubgroupSize): Plan {
+function convLaunch(g: Conv, transposed: boolean, subgroup: SubgroupSize, settings: LaneSettings): Plan {
   const from = transposed ? { size: g.small, channels: g.smallChannels } : { size: g.large, channels: g.largeChannels };
   const to = transposed ? { size: g.large, channels: g.largeChannels } : { size: g.small, channels: g.smallChannels };
   const remainders = transposed ? g.stride : ([1, 1] as const); // output pixels of one remainder share their taps
   const pixels = g.batch * Math.ceil(to.size[0] / remainders[0]) * Math.ceil(to.size[1] / remainders[1]);
-  const rm = rowsOf(to.channels, subgroup);
-  const { cn, ku } = alongK(rm, pixels, isApart(from.channels), subgroup);
+  const rm = rowsOf(to.channels, settings.rows);
+  const { cn, ku } = alongK(rm, pixels, isApart(from.channels), subgroup, settings);
   const [x, y] = foldGroups(Math.ceil(to.channels / rm) * Math.ceil(pixels / (4 * cn * subgroup)));
   const wWidth = transposed ? 4 : ku;
   return {
@@ -207,28 +189,23 @@ function convLaunch(g: Conv, transposed: boolean, subgroup: SubgroupSize): Plan 
   };
 }
 
-/** Workgroups that keep the cores of a software adapter busy to the end. */
-const ENOUGH = 32;
-/** Output pixels below which a split costs more in writing and adding its part than it gains. */
-const SPLIT_PIXELS = 256;
-
 /**
  * The weight gradient of both: bindings x (B, large), dy (B, small), dw (splits, small channels, kh, kw, large channels),
  * whose parts the caller adds.
  */
-export function planConvWeight(g: Conv, subgroup: SubgroupSize): Plan & { splits: number } {
-  // Direct weight gradient: 2 vec4f's a lane. Measured 2026-11-24, lavapipe, 3x3: batch 8, one pixel a turn
+export function planConvWeight(g: Conv, subgroup: SubgroupSize, settings: WeightSettings): Plan & { splits: number } {
+  // Direct weight gradient. Measured 2026-11-24, lavapipe, 3x3: batch 8, one pixel a turn
   // in short rows (768 channels at 4x4: 24, not 28 ms); batch 32 at 64x64, taps side by side in the lanes, rows cut to the
   // channels and split pixels, against a tap a workgroup: 10, not 125 ms (4 to 16 channels), 31, not 82 ms (16 to 16).
-  const rm = rowsOf(g.smallChannels, subgroup);
-  const cn = 2;
-  const ku = subgroup === 4 || g.small[1] < 8 ? 1 : 2;
+  const rm = rowsOf(g.smallChannels, settings.rows);
+  const cn = settings.columns;
+  const ku = g.small[1] < 8 ? 1 : settings.pixels;
   const columns = g.kernel[0] * g.kernel[1] * g.largeChannels;
   const groups = Math.ceil(g.smallChannels / rm) * Math.ceil(columns / (4 * cn * subgroup));
   const rows = g.batch * g.small[0];
   const splits = Math.max(
     1,
-    Math.min(Math.ceil(ENOUGH / groups), Math.floor((rows * g.small[1]) / SPLIT_PIXELS), rows),
+    Math.min(Math.ceil(settings.workgroups / groups), Math.floor((rows * g.small[1]) / settings.splitPixels), rows),
   );
   return {
     splits,

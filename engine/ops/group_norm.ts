@@ -1,4 +1,4 @@
-// Group normalisation with its affine map, an optional modulation by (B, C) tensors and an optional SiLU, and the gradients.
+// Group normalisation with its affine map, an optional modulation and an optional SiLU, and the gradients.
 //
 //   xhat = (x - mean) rstd,  mean and rstd = 1 / sqrt(variance + eps) over a group of channels and all pixels
 //   z    = (1 + scale) (w xhat + bias) + shift  =  a (x - mean) + s  with one a, s for each (b, c)
@@ -7,9 +7,9 @@
 //   d    = dy act'(z),  g = w (1 + scale),  n = elements of a group;  sums over the group:
 //   dx   = a d + u (x - mean) + v,   u = -rstd^3 sum(g d (x - mean)) / n,   v = -rstd sum(g d) / n
 //
-// Four steps each way: sums of chunks of pixels; their merge by group (which is all that differs between the families); the
-// map, over x; and on the way back the gradients of w, bias, scale, shift. Only x and numbers per (b, c) are saved.
-// Batch normalisation is the case of one channel a group over all items: batch_norm.ts uses the same steps.
+// Two forms. On GPUs a workgroup does a whole group (group_norm_whole.ts). Else, and for large groups, there are steps: sums of
+// chunks of pixels; their merge by group; the map, over x. Both end, on the way back, with the gradients of w, bias and modulation
+// from sums per (b, c). Batch normalisation is the case of one channel a group over all items: batch_norm.ts uses the same steps.
 
 import { device } from "../device.js";
 import { ShapeError } from "../errors.js";
@@ -17,9 +17,10 @@ import { toLayout } from "../layout.js";
 import { inParts } from "../parts.js";
 import { scope } from "../scope.js";
 import { type Kernel, kernel } from "../shader.js";
-import { type Rule, record } from "../tape.js";
-import { empty, emptyLike, planes, sameShape, show, type Tensor, zeros } from "../tensor.js";
-import { chunksOf, type Memory, memoryOf, perPixel } from "./group_norm_plan.js";
+import { type Rule, record, type Take } from "../tape.js";
+import { empty, emptyLike, type Layout, planes, sameShape, show, type Tensor, zeros } from "../tensor.js";
+import { chunksOf, type Found, type Memory, memoryOf, type Norm, perPixel } from "./group_norm_plan.js";
+import { fitsWorkgroup, wholeBackward, wholeForward } from "./group_norm_whole.js";
 
 const statisticsKernel = kernel("group_norm_statistics"); //   x              -> partial
 const merge = kernel("group_norm_merge"); //                   partial, w ... -> stats, affine
@@ -29,66 +30,63 @@ const backwardSums = kernel("group_norm_backward_sums"); //    x, dy, affine  ->
 const backwardMerge = kernel("group_norm_backward_merge"); //  partial ...    -> sums, uv
 const backwardMergeRows = kernel("group_norm_backward_merge_rows");
 const backwardInput = kernel("group_norm_backward"); //        x, dy, uv ...  -> dx
-const backwardWeight = kernel("group_norm_backward_weight"); // sums ...      -> dw, dbias, dscale, dshift
+const backwardWeight = kernel("group_norm_backward_weight"); // sums ...      -> dw, dbias, dmodulation
 
 export interface GroupNormOptions {
   eps?: number;
   /** Applies SiLU to the result. */
   silu?: boolean;
-  /** (B, C): the normalised x is multiplied by 1 + scale ... */
-  scale?: Tensor | undefined;
-  /** (B, C): ... and shift is added. */
-  shift?: Tensor | undefined;
+  /** (B, 2 C), scale and then shift of each channel: the normalised x is multiplied by 1 + scale, and shift is added. */
+  modulation?: Tensor | undefined;
+  /** Of y; x's own unless said. */
+  layout?: Layout;
 }
 
 /**
  * PyTorch's `group_norm(x, groups, w, b, eps)`, then modulation, then SiLU.
  *
- * @param x      (B, C, ...) in either layout; y has the same
+ * @param x      (B, C, ...) in either layout
  * @param w, b   (C)
  * @throws       ShapeError if groups does not divide C or a tensor does not fit
  */
 export function groupNorm(x: Tensor, groups: number, w: Tensor, b: Tensor, options: GroupNormOptions = {}): Tensor {
-  const { eps = 1e-5, silu = false, scale, shift } = options;
+  const { eps = 1e-5, silu = false, modulation, layout = x.layout } = options;
   const { batch, channels } = planes(x.shape);
   if (x.shape.length < 2 || !(groups > 0) || channels % groups) {
     throw new ShapeError(`groupNorm: x is ${show(x)}; its channels do not make ${groups} groups.`);
   }
-  if (!scale !== !shift) throw new ShapeError("groupNorm: scale and shift come together; one of them is missing.");
   const fits: [string, Tensor | undefined, number[]][] = [
     ["w", w, [channels]],
     ["b", b, [channels]],
-    ["scale", scale, [batch, channels]],
-    ["shift", shift, [batch, channels]],
+    ["modulation", modulation, [batch, 2 * channels]],
   ];
   for (const [name, t, shape] of fits) {
     if (t && !sameShape(t.shape, shape))
       throw new ShapeError(`groupNorm: ${name} is ${show(t)}; x ${show(x)} needs ${show(shape)}.`);
   }
-  const norm: Norm = { x, memory: memoryOf(x, false), batch, groups, eps, silu, w, bias: b, scale, shift };
-  const { stats, affine } = statistics(norm);
-  return recordNorm(norm, applyAffine(norm, affine), stats, affine, false);
-}
-
-/** One normalisation: x, the groups that share statistics (batch x groups of them), and the affine map's tensors. */
-export interface Norm {
-  x: Tensor;
-  memory: Memory;
-  /** Items with statistics of their own: B, or 1 for batch norm. */
-  batch: number;
-  groups: number;
-  eps: number;
-  silu: boolean;
-  w?: Tensor | undefined;
-  bias?: Tensor | undefined;
-  scale?: Tensor | undefined;
-  shift?: Tensor | undefined;
-}
-
-/** Mean and variance of each group (batch, groups, 2), and the map (batch, 3, C) of a, s and the mean. */
-export function statistics(norm: Norm): { stats: Tensor; affine: Tensor } {
+  const norm: Norm = { x, memory: memoryOf(x, false), batch, groups, eps, silu, w, bias: b, modulation };
+  if (fitsWorkgroup(norm)) {
+    const y = empty(x.shape, "f32", layout);
+    return recordNorm(norm, y, wholeForward(norm, y), wholeBackward);
+  }
   return scope(() => {
-    const { x, batch, groups, w, bias, scale, shift } = norm;
+    const found = statistics(norm);
+    return recordNorm(norm, toLayout(applyAffine(norm, found.affine), layout), found, stepsBackward(false));
+  });
+}
+
+/** From dy to the sums over pixels of d and of d xhat, (batch, 2, C), and to dx, if wanted. */
+export type Backward = (
+  norm: Norm,
+  dy: Tensor,
+  found: Found,
+  wants: boolean,
+  take: Take,
+) => { sums: Tensor; dx?: Tensor };
+
+export function statistics(norm: Norm): Found {
+  return scope(() => {
+    const { x, batch, groups, w, bias, modulation } = norm;
     const { chunks, run, workgroup: WORKGROUP } = chunksOf(norm.memory);
     const channels = x.dim(1);
     const partial = empty([norm.memory.items, chunks, 2, channels]);
@@ -104,8 +102,7 @@ export function statistics(norm: Norm): { stats: Tensor; affine: Tensor } {
       partial,
       w: w ?? unused,
       bias: bias ?? unused,
-      scale: scale ?? unused,
-      shift: shift ?? unused,
+      modulation: modulation ?? unused,
       stats,
       affine,
     };
@@ -125,30 +122,34 @@ export function applyAffine(norm: Norm, affine: Tensor): Tensor {
   return y;
 }
 
-/**
- * Puts y on the tape. `frozen`: the statistics are constants (batch norm in eval mode), so dx = a d alone.
- */
-export function recordNorm(norm: Norm, y: Tensor, stats: Tensor, affine: Tensor, frozen: boolean): Tensor {
-  const { x, w, bias, scale, shift } = norm;
-  const parts = { x, w, bias, scale, shift };
+/** Puts y on the tape. */
+export function recordNorm(norm: Norm, y: Tensor, { stats, affine }: Found, backward: Backward): Tensor {
+  const { x, w, bias, modulation } = norm;
+  const parts = { x, w, bias, modulation };
   const names = (Object.keys(parts) as (keyof typeof parts)[]).filter((name) => parts[name]);
   const inputs = names.map((name) => parts[name]!);
-  const saved = [x, stats, affine, ...inputs.filter((t) => t !== x && t !== shift)];
-  const rule: Rule = (given, needs) => {
-    const dy = toLayout(given, x.layout);
-    const { sums, uv } = gradientSums(norm, dy, stats, affine);
-    const grads: Partial<Record<keyof typeof parts, Tensor>> = needs.some((need, i) => need && i > 0)
-      ? weightGradients(norm, sums)
-      : {};
-    if (needs[0]) grads.x = inputGradient(norm, dy, affine, frozen ? zeros(uv.shape) : uv);
+  const rule: Rule = (dy, needs, take) => {
+    const { sums, dx } = backward(norm, dy, { stats, affine }, needs[0]!, take);
+    const arrived = (name: "w" | "bias") => (needs[names.indexOf(name)] ? take(names.indexOf(name)) : undefined);
+    const rest = needs.some((need, i) => need && i > 0) && weightGradients(norm, sums, arrived);
+    const grads: Record<string, Tensor | undefined> = { x: dx, ...rest };
     return names.map((name, i) => (needs[i] ? grads[name]! : null));
   };
-  return record(y, { inputs, saved }, rule);
+  return record(y, { inputs, saved: [stats, affine, ...inputs] }, rule);
 }
+
+/** `frozen`: the statistics are constants (batch norm in eval mode), so dx = a d alone. */
+export const stepsBackward =
+  (frozen: boolean): Backward =>
+  (norm, given, { stats, affine }, wants) => {
+    const dy = toLayout(given, norm.x.layout);
+    const { sums, uv } = gradientSums(norm, dy, stats, affine);
+    return wants ? { sums, dx: inputGradient(norm, dy, affine, frozen ? zeros(uv.shape) : uv) } : { sums };
+  };
 
 /** Per (b, c): the sums of d and of d xhat (batch, 2, C); and u, v of dx = a d + u (x - mean) + v. */
 function gradientSums(norm: Norm, dy: Tensor, stats: Tensor, affine: Tensor): { sums: Tensor; uv: Tensor } {
-  const { x, batch, w, scale, silu: SILU } = norm;
+  const { x, batch, w, modulation, silu: SILU } = norm;
   const { chunks, run, workgroup: WORKGROUP } = chunksOf(norm.memory);
   const channels = x.dim(1);
   const partial = empty([norm.memory.items, chunks, 2, channels]);
@@ -163,7 +164,7 @@ function gradientSums(norm: Norm, dy: Tensor, stats: Tensor, affine: Tensor): { 
   runMerge(norm, backwardMerge, backwardMergeRows, {
     partial,
     w: w ?? partial,
-    scale: scale ?? partial,
+    modulation: modulation ?? partial,
     stats,
     sums,
     uv,
@@ -182,19 +183,21 @@ function inputGradient(norm: Norm, dy: Tensor, affine: Tensor, uv: Tensor): Tens
   return dx;
 }
 
-function weightGradients(norm: Norm, sums: Tensor): { w: Tensor; bias: Tensor; scale: Tensor; shift: Tensor } {
-  const { batch, w, bias, scale } = norm;
+function weightGradients(
+  norm: Norm,
+  sums: Tensor,
+  arrived: (name: "w" | "bias") => Tensor | undefined,
+): { w: Tensor; bias: Tensor; modulation: Tensor } {
+  const { batch, w, bias, modulation } = norm;
   const channels = norm.x.dim(1);
-  const grads = {
-    w: empty([channels]),
-    bias: empty([channels]),
-    scale: empty([batch, channels]),
-    shift: empty([batch, channels]),
-  };
-  const tensors = { sums, w: w ?? sums, bias: bias ?? sums, scale: scale ?? sums };
-  const outputs = { dw: grads.w, dbias: grads.bias, dscale: grads.scale, dshift: grads.shift };
-  const launch = { workgroups: Math.ceil(channels / 16), constants: { MODULATED: Boolean(scale) } };
-  backwardWeight.run({ ...tensors, ...outputs }, { batch, channels }, launch);
+  const grads = { w: empty([channels]), bias: empty([channels]), modulation: empty([batch, 2 * channels]) };
+  const inputs = { sums, w: w ?? sums, bias: bias ?? sums, modulation: modulation ?? sums };
+  const [plusW, plusBias] = [arrived("w"), arrived("bias")];
+  const others = { plus_w: plusW ?? sums, plus_bias: plusBias ?? sums };
+  const constants = { MODULATED: Boolean(modulation), PLUS_W: Boolean(plusW), PLUS_BIAS: Boolean(plusBias) };
+  const tensors = { ...inputs, ...others, dw: grads.w, dbias: grads.bias, dmodulation: grads.modulation };
+  const launch = { workgroups: Math.ceil(channels / 16), constants };
+  backwardWeight.run(tensors, { batch, channels }, launch);
   return grads;
 }
 
@@ -216,7 +219,7 @@ function runMerge(norm: Norm, tree: Kernel, rows: Kernel, tensors: Record<string
     count,
     eps,
   };
-  const constants = { AFFINE: Boolean(norm.w), MODULATED: Boolean(norm.scale) };
+  const constants = { AFFINE: Boolean(norm.w), MODULATED: Boolean(norm.modulation) };
   if (device().family === "tiled") tree.run(tensors, params, { workgroups: batch * groups, constants });
   else rows.run(tensors, params, { workgroups: Math.ceil((batch * groups) / 16), constants });
 }

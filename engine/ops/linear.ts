@@ -5,12 +5,14 @@
 // The second is a convolution of kernel 1. In channels_last memory x is the matrix (B * pixels, C), so both are one product.
 
 import { ShapeError } from "../errors.js";
+import { toLayout } from "../layout.js";
 import { scope } from "../scope.js";
 import { record } from "../tape.js";
-import { empty, layoutFor, type Shape, sameShape, show, sizeOf, type Tensor } from "../tensor.js";
+import { layoutFor, type Shape, sameShape, show, sizeOf, type Tensor } from "../tensor.js";
+import { add } from "./binary.js";
 import { ceil4, cutFrom, fitted } from "./fitted.js";
 import { gemm } from "./gemm.js";
-import { sumTo } from "./reduce.js";
+import { productGradients } from "./weight_gradient.js";
 
 export { linear } from "./matmul.js";
 
@@ -20,9 +22,10 @@ export { linear } from "./matmul.js";
  * @param x     (B, C, ...), at least one dimension behind C
  * @param w     (O, C), with any number of 1's behind
  * @param bias  (O)
+ * @param plus  (B, O, ...), added to the result: a residual
  * @returns     (B, O, ...), channels_last where O allows it
  */
-export function linearChannels(x: Tensor, w: Tensor, bias?: Tensor): Tensor {
+export function linearChannels(x: Tensor, w: Tensor, bias?: Tensor, plus?: Tensor): Tensor {
   const [B, C] = [x.dim(0), x.dim(1)];
   const O = w.dim(0);
   if (x.shape.length < 3 || w.dim(1) !== C || w.size !== O * C) {
@@ -33,6 +36,7 @@ export function linearChannels(x: Tensor, w: Tensor, bias?: Tensor): Tensor {
   if (bias && !sameShape(bias.shape, [O])) {
     throw new ShapeError(`linearChannels: bias is ${show(bias)}, but w ${show(w)} has ${O} rows.`);
   }
+  if (plus && O % 4) return add(linearChannels(x, w, bias), plus);
   const wide = (channels: number): Shape => [B, ceil4(channels), ...x.shape.slice(2)];
   const rows = B * sizeOf(x.shape.slice(2));
   const [cols, depth] = [ceil4(O), ceil4(C)];
@@ -42,40 +46,33 @@ export function linearChannels(x: Tensor, w: Tensor, bias?: Tensor): Tensor {
     const widened = bias && fitted(bias, [cols], "plain");
     const g = { rows, cols, depth, a: along(depth), b: along(depth), out: along(cols) };
     const shape = [B, O, ...x.shape.slice(2)];
-    const y = cutFrom(wide(O), shape, (out) => gemm(g, { a: X, b: W, bias: widened, out }));
+    const residual = plus && toLayout(plus, "channels_last");
+    const y = cutFrom(wide(O), shape, (out) => gemm(g, { a: X, b: W, bias: widened, plus: residual, out }));
 
-    return record(y, { inputs: bias ? [x, w, bias] : [x, w], saved: [X, W] }, (dy, needs) => {
+    const inputs = [x, w, ...(bias ? [bias] : []), ...(plus ? [plus] : [])];
+    return record(y, { inputs, saved: [X, W] }, (dy, needs, take) => {
       const D = fitted(dy, wide(O), "channels_last");
-      const dx = needs[0] ? inputGradient(D, W, x.shape) : null;
-      const dw = needs[1] ? weightGradient(D, X, w.shape) : null;
-      return bias ? [dx, dw, needs[2] ? channelSums(D, O) : null] : [dx, dw];
+      const dx = needs[0] ? inputGradient(D, W, x.shape, C % 4 ? undefined : take(0)) : null;
+      const wantsBias = Boolean(bias && needs[2]);
+      const { dw, db } = needs[1] || wantsBias ? weightGradients(D, X, w.shape, wantsBias) : {};
+      return [dx, needs[1] ? dw! : null, ...(bias ? [db ?? null] : []), ...(plus ? [dy] : [])];
     });
   });
 }
 
-/** dx = dy w. */
-function inputGradient(D: Tensor, W: Tensor, shape: Shape): Tensor {
+/** dx = dy w (+ plus). */
+function inputGradient(D: Tensor, W: Tensor, shape: Shape, given?: Tensor): Tensor {
   const [depth, cols] = W.shape as [number, number];
   const g = { rows: D.size / depth, cols, depth, a: along(depth), b: across(cols), out: along(cols) };
-  return cutFrom([D.dim(0), cols, ...shape.slice(2)], shape, (out) => gemm(g, { a: D, b: W, out }));
+  const plus = given && toLayout(given, "channels_last");
+  return cutFrom([D.dim(0), cols, ...shape.slice(2)], shape, (out) => gemm(g, { a: D, b: W, plus, out }));
 }
 
-/** dw = dy^T x. */
-function weightGradient(D: Tensor, X: Tensor, shape: Shape): Tensor {
-  const [rows, cols] = [D.dim(1), X.dim(1)];
-  const DW = empty([rows, cols]);
-  gemm(
-    { rows, cols, depth: X.size / cols, a: across(rows), b: across(cols), out: along(cols) },
-    { a: D, b: X, out: DW },
-  );
-  return fitted(DW, shape.slice(0, 2), "plain").alias(shape, layoutFor(shape));
-}
-
-/** The gradient of a bias: the sum of dy (B, channels >= O, ...) over all but the channels. */
-export function channelSums(dy: Tensor, O: number): Tensor {
-  const channels = dy.dim(1);
-  const sums = sumTo(dy, [channels, ...dy.shape.slice(2).map(() => 1)]);
-  return fitted(sums.alias([channels], "plain"), [O], "plain");
+/** dw = dy^T x, and db if wanted. */
+function weightGradients(D: Tensor, X: Tensor, shape: Shape, bias: boolean): { dw: Tensor; db?: Tensor } {
+  const { dw, db } = productGradients(D, X, bias);
+  const cut = fitted(dw, shape.slice(0, 2), "plain").alias(shape, layoutFor(shape));
+  return db ? { dw: cut, db: fitted(db, [shape[0]!], "plain") } : { dw: cut };
 }
 
 /** Operands of gemm that lie along their depth, or across it, without gaps. */

@@ -43,13 +43,13 @@ function loss(name: string, a: Tensor, given: Tensor, SQUARED: boolean): Tensor 
   });
 }
 
-/** One number a thread: 1,024 threads keep two cores busy (docs/kernels.md), a GPU wants sixteen times as many. */
+/** One number a thread, and as many threads as keep the adapter busy. */
 function partialSums(a: Tensor, b: Tensor, SQUARED: boolean): Tensor {
-  const broadcast = device().family === "broadcast";
+  const { family, tuning } = device();
   const vecs = Math.ceil(a.size / 4);
-  const threads = Math.min(broadcast ? 1024 : 16_384, Math.ceil(vecs / 4));
+  const threads = Math.min(tuning[family].reduce.threads, Math.ceil(vecs / 4));
   const run = Math.ceil(vecs / threads);
-  const [first, step] = broadcast ? [run, 1] : [1, threads];
+  const [first, step] = family === "broadcast" ? [run, 1] : [1, threads];
   const y = empty([threads]);
   const params = { n: a.size, threads, run, first, step, scale: 1 / a.size };
   partial.run({ a, b, y }, params, { workgroups: Math.ceil(threads / 16), constants: { SQUARED } });

@@ -13,6 +13,7 @@ import { record } from "../tape.js";
 import { empty, type Shape, sameShape, show, sizeOf, type Tensor } from "../tensor.js";
 import { gemm } from "./gemm.js";
 import { sumTo } from "./reduce.js";
+import { productGradients } from "./weight_gradient.js";
 
 const pad = kernel("pad_matrix"); // x -> y
 
@@ -71,11 +72,18 @@ function product(a: Tensor, b: Tensor, bias: Tensor | undefined, transposeB: boo
   const batch = sizeOf(front); // without dimensions of b in front, those of a are more rows
   const A = matrix(a, batch, K);
   const B = matrix(b, batch, b.dim(-1));
-  const y = multiply(A, false, B, !transposeB, alpha, shape, bias);
+  const y = multiply(A, false, B, !transposeB, alpha, shape, { bias });
 
-  return record(y, { inputs: bias ? [a, b, bias] : [a, b], saved: [A.x, B.x] }, (dy, needs) => {
+  return record(y, { inputs: bias ? [a, b, bias] : [a, b], saved: [A.x, B.x] }, (dy, needs, take) => {
     const D = matrix(dy, batch, N);
-    const da = needs[0] ? multiply(D, false, B, transposeB, alpha, a.shape) : null;
+    const plus = needs[0] && (K | N) % 4 === 0 ? take(0) : undefined;
+    const da = needs[0]
+      ? multiply(D, false, B, transposeB, alpha, a.shape, { plus: plus && toLayout(plus, "plain") })
+      : null;
+    if (bias && needs[1] && (K | N) % 4 === 0) {
+      const { dw, db } = productGradients(D.x, A.x, needs[2]!);
+      return [da, dw, db ?? null];
+    }
     const [P, Q] = transposeB ? [D, A] : [A, D];
     const db = needs[1] ? multiply(P, true, Q, true, alpha, b.shape) : null;
     return bias ? [da, db, needs[2] ? sumTo(D.x, bias.shape) : null] : [da, db];
@@ -90,11 +98,11 @@ function multiply(
   acrossB: boolean,
   alpha: number,
   shape: Shape,
-  bias?: Tensor,
+  more: { bias?: Tensor | undefined; plus?: Tensor | undefined } = {},
 ): Tensor {
   const cols = acrossB ? b.cols : b.rows;
   const rows = acrossA ? a.cols : a.rows;
-  if ((a.cols | b.cols | cols) % 4) return multiplyOdd(a, acrossA, b, acrossB, alpha, shape, bias);
+  if ((a.cols | b.cols | cols) % 4) return multiplyOdd(a, acrossA, b, acrossB, alpha, shape, more.bias);
 
   const out = empty(shape);
   const sizes = {
@@ -107,7 +115,7 @@ function multiply(
     b: { contiguous: !acrossB, ld: b.cols, batchStride: b.rows * b.cols },
     out: { contiguous: true, ld: cols, batchStride: rows * cols },
   };
-  gemm(sizes, { a: a.x, b: b.x, bias, out });
+  gemm(sizes, { a: a.x, b: b.x, ...more, out });
   return out;
 }
 
@@ -127,7 +135,7 @@ function multiplyOdd(
     const rows = acrossA ? A.cols : A.rows;
     const cols = acrossB ? B.cols : B.rows;
     const wide = bias && padded(matrix(bias, 1, bias.size));
-    const y = multiply(A, acrossA, B, acrossB, alpha, [a.batch, rows, cols], wide?.x);
+    const y = multiply(A, acrossA, B, acrossB, alpha, [a.batch, rows, cols], { bias: wide?.x });
     return resized(matrix(y, a.batch, cols), acrossA ? a.cols : a.rows, acrossB ? b.cols : b.rows, shape);
   });
 }

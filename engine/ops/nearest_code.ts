@@ -20,7 +20,8 @@ export function nearestCode(z: Tensor, codebook: Tensor): Tensor {
   if (!D || !M || N === undefined || z.shape.length !== 2 || codebook.shape.length !== 2 || width !== D) {
     throw new ShapeError(`nearestCode: z is ${show(z)}, the codebook ${show(codebook)}; they need (N, D) and (M, D).`);
   }
-  const WORKGROUP = device().family === "broadcast" ? 16 : 64;
+  const { tuning, family } = device();
+  const WORKGROUP = tuning[family].reduce.workgroup;
   const index = empty([N], "u32");
   const launch = { workgroups: Math.ceil(N / WORKGROUP), constants: { D, WORKGROUP } };
   nearest.run({ z, codebook, index }, { rows: N, codes: M }, launch);

@@ -142,12 +142,11 @@ function sumWhole(x: Tensor, { outer, rows, inner }: Step, scale: number): Tenso
       sumStep(sumStep(x, { outer, rows: rows / 4, inner: 4 }, scale), { outer, rows: 4, inner: 1 }, 1),
     );
   }
-  const broadcast = device().family === "broadcast";
-  const WORKGROUP = broadcast ? 16 : 64;
+  const { family, tuning } = device();
+  const { threads, workgroup: WORKGROUP } = tuning[family].reduce; // threads: enough to keep the adapter busy
   const T = inner % 4 ? "f32" : "vec4f";
   const columns = outer * (inner % 4 ? inner : inner / 4);
-  // 1,024 threads fill two cores (docs/kernels.md); a GPU wants sixteen times as many.
-  const wanted = Math.min(Math.ceil((broadcast ? 1024 : 16384) / Math.max(columns, 1)), Math.ceil(rows / 32));
+  const wanted = Math.min(Math.ceil(threads / Math.max(columns, 1)), Math.ceil(rows / 32));
   const run = Math.ceil(rows / Math.max(wanted, 1)) || 1;
   const chunks = Math.ceil(rows / run) || 1;
   const y = empty([outer, chunks, inner]);
@@ -177,12 +176,12 @@ function sumParts(x: Tensor, { outer, rows, inner }: Step, scale: number): Tenso
   });
 }
 
-/** Workgroups a row, for GPUs: chunks of 16,384 columns, then one more call. */
+/** Workgroups a row, for GPUs: chunks of columns, then one more call. */
 function sumRows(x: Tensor, rows: number, cols: number, scale: number): Tensor {
-  const run = 16384;
+  const { run, threads } = device().tuning.tiled.rows;
   const chunks = Math.max(1, Math.ceil(cols / run));
   const y = empty([rows, chunks]);
-  const launch = { workgroups: rows * chunks, constants: { WORKGROUP: cols > 64 ? 256 : 64 } };
+  const launch = { workgroups: rows * chunks, constants: { WORKGROUP: cols > 64 ? threads : 64 } };
   sumRow.run({ x, y }, { rows, cols, chunks, run, scale }, launch);
   return chunks === 1 ? y : sumRows(y, rows, chunks, 1);
 }

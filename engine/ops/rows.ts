@@ -121,8 +121,9 @@ export function runRows(
   else scope(() => inParts(Object.fromEntries(all.map(([key, x]) => [key, x.alias([rows, cols], "plain")])), run));
 }
 
-/** Threads of a workgroup that walks `n` elements: a power of two from 32 to 256. */
-export const threadsFor = (n: number): number => Math.min(256, Math.max(32, 2 ** Math.ceil(Math.log2(n))));
+/** Threads of a workgroup that walks `n` elements: a power of two, 32 at least. */
+export const threadsFor = (n: number): number =>
+  Math.min(device().tuning.tiled.rows.threads, Math.max(32, 2 ** Math.ceil(Math.log2(n))));
 
 /** `n` contiguous elements as vec4's, if they can be. */
 export const unitsOf = (n: number) =>

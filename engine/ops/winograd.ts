@@ -5,13 +5,15 @@
 //   dx = the same with w turned by half a turn   dw = GT ((A dy AT) * (BT x B)) G, summed over tiles by the product
 //
 // 9 multiplications an output become 4 in F(2), 2.25 in F(4). Rounding differs from the direct form: winograd_output.wgsl
-// has the bounds. Memory for a run: u, T T / 9 times w, made anew each time, so that it is always that of the weights as
-// they are; v and p, (T / m)^2 times x and y, for a chunk of tiles at a time. convolution.ts decides when it pays.
+// has the bounds. Memory for a run: u, T T / 9 times w, made anew in training and kept while weights rest (kept.ts); v and p, (T / m)^2 times x and y, for a chunk of tiles at a time. convolution.ts decides when it pays.
 
+import { device } from "../device.js";
 import { mostElements, runElements } from "../parts.js";
 import { scope } from "../scope.js";
 import { kernel } from "../shader.js";
+import { weightsRest } from "../tape.js";
 import { empty, emptyLike, type Tensor } from "../tensor.js";
+import type { Tuning } from "../tuning/settings.js";
 import { gemm } from "./gemm.js";
 import { type Conv, type Gemm, planGemm, type SubgroupSize, workOf } from "./gemm_plan.js";
 
@@ -64,8 +66,7 @@ function convolve(sides: Sides, m: WinogradTile, batch: number, { x, w, bias, y 
   const [O, I] = flipped ? [inputs, outputs] : [outputs, inputs];
   const planes = (m + 2) ** 2;
   scope(() => {
-    const u = empty([planes, O, I]);
-    weight.run({ w, u }, { O, I }, perVec(m, O * I, { FLIPPED: flipped }));
+    const u = transformedWeight(w, [planes, O, I], flipped);
     for (const chunk of chunksOf(sides, m, batch)) {
       scope(() => {
         const v = transformed(sides, m, x, chunk);
@@ -76,6 +77,17 @@ function convolve(sides: Sides, m: WinogradTile, batch: number, { x, w, bias, y 
       });
     }
   });
+}
+
+/** u of w as it is now. */
+function transformedWeight(w: Tensor, shape: [planes: number, O: number, I: number], flipped: boolean): Tensor {
+  const [planes, O, I] = shape;
+  const make = () => {
+    const u = empty(shape);
+    weight.run({ w, u }, { O, I }, perVec(planes === 36 ? 4 : 2, O * I, { FLIPPED: flipped }));
+    return u;
+  };
+  return weightsRest() ? device().kept.get(w, `winograd ${shape} ${flipped}`, make) : make();
 }
 
 /** The weight gradient of both: x (B, large), dy (B, small), dw (small channels, 3, 3, large channels). */
@@ -157,13 +169,13 @@ const perVec = (m: WinogradTile, elements: number, constants: Record<string, boo
   constants: { TILE: m + 2, ...constants },
 });
 
-/** What a transform pays to load or store an element of a tile, in multiply-adds of a product, by lanes of a subgroup. */
-const MOVED = { 4: 6, 8: 22 } as const;
+/** The part of calls in which weights that rest are transformed: two, in a sampler of some fifty steps. */
+const AT_REST = 0.05;
 
 /**
  * The work of a pass in multiply-adds as gemm_plan.ts#workOf counts them, and in elements that the transforms and the product
  * move; infinite where it is no 3x3 of stride 1, or where u cannot be bound. Weights lie in as many planes as a tile has
- * places, and pay more the more there are. Source: CPU time of 87 passes of 16 to 768 channels, sides of 4 to 64, on lavapipe
+ * places, and pay more the more there are; where they rest, they are transformed in few of many calls. Source: CPU time of 87 passes of 16 to 768 channels, sides of 4 to 64, on lavapipe
  * and SwiftShader, 2026-11-24 (docs/kernels.md): the form with the least work was the fastest, or 1 % slower in the mean.
  */
 export function winogradWork(
@@ -171,6 +183,8 @@ export function winogradWork(
   m: WinogradTile,
   pass: "slide" | "spread" | "correlate",
   lanes: SubgroupSize,
+  { matmul, winograd }: Tuning["broadcast"],
+  rests = false,
 ): number {
   const sides = pass === "spread" ? backward(g) : forward(g);
   const { inputs, outputs } = sides;
@@ -181,6 +195,8 @@ export function winogradWork(
   const tiles = g.batch * rows * columns;
   const product = pass === "correlate" ? gradientOf(sides, m, tiles) : productOf(sides, m, tiles);
   const ofTiles = tiles * (2 * planes * inputs + (2 * planes + m * m) * outputs);
-  const ofWeights = (planes + 9) * inputs * outputs;
-  return workOf(planGemm(product, lanes), product.depth) + MOVED[lanes] * (ofTiles + (planes / 18) * ofWeights);
+  const ofWeights = (rests ? AT_REST : 1) * (planes + 9) * inputs * outputs;
+  return (
+    workOf(planGemm(product, lanes, matmul), product.depth) + winograd.moved * (ofTiles + (planes / 18) * ofWeights)
+  );
 }

@@ -1,7 +1,7 @@
 // group_norm     the affine map a normalisation comes to: y = a[b, c] (x - mean) + s[b, c]
 //
 // Needs          params.batch, groups, channels, pixels, chunks, run, eps, count; const AFFINE, MODULATED: bool;
-//                w, scale: arrays of f32
+//                w, modulation: arrays of f32, modulation (B, 2, C) of scale and shift
 // Partial sums   partial[b, k, 0 .. 1, c]: two numbers of `run` pixels (fewer in the last chunk of an item) of one channel.
 //                A result batch owns `chunks` of them; batch norm owns those of every item, so a chunk's place in its
 //                item is k % (chunks of one item).
@@ -28,13 +28,13 @@ fn partial_index(b: u32, k: u32, which: u32, c: u32) -> u32 {
 }
 
 /** 1 + scale, or 1. */
-fn modulation(b: u32, c: u32) -> f32 {
-  if (MODULATED) { return 1.0 + scale[b * params.channels + c]; }
+fn factor(b: u32, c: u32) -> f32 {
+  if (MODULATED) { return 1.0 + modulation[b * 2u * params.channels + c]; }
   return 1.0;
 }
 
 /** What multiplies the normalised x: w (1 + scale). */
 fn gain(b: u32, c: u32) -> f32 {
-  if (AFFINE) { return w[c] * modulation(b, c); }
-  return modulation(b, c);
+  if (AFFINE) { return w[c] * factor(b, c); }
+  return factor(b, c);
 }

@@ -1,6 +1,6 @@
 // channel_sums, write_uv: what both forms of group_norm_backward_merge do with one channel, before and after its group is summed
 //
-// Needs          common/group_norm.wgsl; partial, w, scale, sums, uv: arrays of f32
+// Needs          common/group_norm.wgsl; partial, w, modulation, sums, uv: arrays of f32
 
 /** Adds the chunks of one channel, writes its sums, and returns both times its gain. */
 fn channel_sums(b: u32, c: u32, rstd: f32) -> vec2f {

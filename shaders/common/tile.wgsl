@@ -43,6 +43,12 @@ fn store_block(buffer: u32, lane: u32, i: u32, four: mat4x4f) {
   }
 }
 
+// Where the four lines of a block of a matrix start, in vec4f's: four rows where k is contiguous, else four k's.
+fn block_lines(k_contiguous: bool, base: u32, row: u32, k: u32, rows: u32, ld: u32) -> vec4u {
+  if (k_contiguous) { return (base + min(row + FOUR, vec4u(rows - 1u)) * ld + k) / 4u; }
+  return (base + (k + FOUR) * ld + min(row, rows - 4u)) / 4u;
+}
+
 // Depths first .. end of part `split` of `splits`: whole tiles, so that only the last one may end inside a tile.
 fn split_range(depth: u32, split: u32, splits: u32) -> vec2u {
   let each = (depth + TK * splits - 1u) / (TK * splits) * TK;

@@ -4,10 +4,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { ModelProto } from "../../engine/io/onnx-proto.js";
+import { onnxMessages } from "../../engine/io/onnx-proto.js";
 import { bytes, command } from "./command.js";
 
 const uiface = command();
+const { ModelProto } = await onnxMessages();
 const weights = (name: string) => fileURLToPath(new URL(`../../weights/${name}.safetensors`, import.meta.url));
 const run = (...args: string[]) => uiface.run(["export", ...args], { env: { UIFACE_ADAPTER: "none" } });
 

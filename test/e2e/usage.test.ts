@@ -22,12 +22,17 @@ describe("help", () => {
   test.each([
     "--help",
     "doctor --help",
+    "tune --help",
     "demo --help",
     "sample --help",
     "train --help",
     "train vqgan --help",
     "train recogniser -h",
     "train diffusion --help",
+    "train shipped --help",
+    "export --help",
+    "inspect --help",
+    "convert --help",
   ])("%s begins with examples, on stdout", async (line) => {
     const { code, out, err } = await uiface.run(line.split(" "));
     expect({ code, err }).toEqual({ code: 0, err: "" });
@@ -162,7 +167,7 @@ describe("files", () => {
     mkdirSync(join(uiface.out, "empty"));
     expect(await afterAdapter("train", "vqgan", "--data", "empty")).toMatchInlineSnapshot(`
       "4
-      empty holds no pictures.
+      empty holds no folder with pictures in it.
       Expected <identity>/<anything>.png or .jpg inside it, one folder for each person."
     `);
     writeFileSync(join(uiface.out, "file"), "");
@@ -185,7 +190,7 @@ describe("files", () => {
     expect(await said("sample", "--weights", "nets")).toMatchInlineSnapshot(`
       "4
       nets/vqgan.safetensors is missing.
-      Train it with \`uiface train vqgan\`, or name another folder with --weights."
+      Train it with \`uiface train vqgan\`, give your file the name vqgan (before .safetensors, .ckpt, .pth, .pt or .npz), or name another folder with --weights."
     `);
     const folder = join(uiface.out, "nets");
     mkdirSync(folder);

@@ -77,14 +77,14 @@ const cases: Case[] = [
   { why: "rows of a layer", inputs: { x: [201, 24], w: [36, 24], b: [36] }, op: ({ x, w, b }) => linear(x!, w!, b) },
   {
     why: "items of a group normalisation, modulated",
-    inputs: { x: [9, 32, 6, 6], w: [32], b: [32], scale: [9, 32], shift: [9, 32] },
-    op: ({ x, w, b, scale, shift }) => groupNorm(x!, 8, w!, b!, { silu: true, scale, shift }),
+    inputs: { x: [9, 32, 6, 6], w: [32], b: [32], modulation: [9, 64] },
+    op: ({ x, w, b, modulation }) => groupNorm(x!, 8, w!, b!, { silu: true, modulation }),
     limit: 12_544,
   },
   {
     why: "the same in the other layout",
-    inputs: { x: [9, 32, 6, 6], w: [32], b: [32], scale: [9, 32], shift: [9, 32] },
-    op: ({ x, w, b, scale, shift }) => groupNorm(x!, 8, w!, b!, { silu: true, scale, shift }),
+    inputs: { x: [9, 32, 6, 6], w: [32], b: [32], modulation: [9, 64] },
+    op: ({ x, w, b, modulation }) => groupNorm(x!, 8, w!, b!, { silu: true, modulation }),
     limit: 12_544,
     layout: "channels_last",
   },

@@ -3,8 +3,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Device, openDevice } from "../../engine/device.js";
 import { kernel, perElement } from "../../engine/shader.js";
-import { withSizes, worthSizes } from "../../engine/sized.js";
 import { empty, tensor } from "../../engine/tensor.js";
+import { withSizes, worthSizes } from "../../engine/tuning/sized.js";
 
 let dev: Device;
 beforeAll(async () => {

@@ -8,6 +8,7 @@ import * as tiled from "../../engine/ops/tiled_plan.js";
 import { random } from "../../engine/random.js";
 import { kernel } from "../../engine/shader.js";
 import { empty, type Tensor, tensor } from "../../engine/tensor.js";
+import { portable } from "../../engine/tuning/settings.js";
 import { compare } from "../check-op.js";
 
 let dev: Device;
@@ -141,9 +142,9 @@ async function checkGemm(c: GemmCase): Promise<void> {
   }
 
   const gemm: Gemm = { rows, cols, depth, a, b, out, batch, heads, alpha, bias: c.bias ?? false };
-  const plan = tiled.planGemm(gemm, c);
+  const plan = tiled.planGemm(gemm, portable.tiled.matmul, c);
   const [p, q] = [tensor(A), tensor(B)];
-  const got = await run("matmul_tiled", { p, q, bias: tensor(bias ?? [0, 0, 0, 0]) }, "o", want.length, plan);
+  const got = await run("matmul_tiled", { p, q, bias: tensor(bias ?? [0, 0, 0, 0]), plus: q }, "o", want.length, plan);
   const touched = (x: ArrayLike<number>) => Array.from(x).filter((_, i) => want[i] !== UNTOUCHED);
   compare(c.why, touched(got), touched(want), 2e-6);
   expect(
@@ -366,18 +367,18 @@ async function checkConv(c: ConvCase, pass: "forward" | "transposed" | "weight")
     forward: () =>
       run(
         "conv2d_tiled",
-        { x: tensor(x), w: tensor(w), bias: tensor(bias) },
+        { x: tensor(x), w: tensor(w), bias: tensor(bias), plus: tensor(w) },
         "y",
         want.length,
-        tiled.planConv(conv, c),
+        tiled.planConv(conv, portable.tiled.conv, c),
       ),
     transposed: () =>
       run(
         "conv2d_tiled",
-        { x: tensor(y), w: tensor(w), bias: tensor(bias) },
+        { x: tensor(y), w: tensor(w), bias: tensor(bias), plus: tensor(w) },
         "y",
         want.length,
-        tiled.planConvTransposed(conv, c),
+        tiled.planConvTransposed(conv, portable.tiled.conv, c),
       ),
     weight: () =>
       run(
@@ -385,7 +386,7 @@ async function checkConv(c: ConvCase, pass: "forward" | "transposed" | "weight")
         { x: tensor(x), dy: tensor(y) },
         "dw",
         want.length,
-        tiled.planConvWeight(conv, c),
+        tiled.planConvWeight(conv, portable.tiled.conv_weight, c),
       ),
   };
   compare(c.why, await launch[pass](), want, 2e-6);
@@ -395,14 +396,17 @@ describe("the plan", () => {
   test("every tile that it chooses fits WebGPU's default limits", () => {
     for (const rows of [1, 31, 33, 64, 1000, 65_536]) {
       for (const cols of [4, 32, 36, 96, 768, 10_572]) {
-        const { constants } = tiled.planGemm({
-          rows,
-          cols,
-          depth: 512,
-          a: { contiguous: true, ld: 512 },
-          b: { contiguous: true, ld: 512 },
-          out: { contiguous: true, ld: cols },
-        });
+        const { constants } = tiled.planGemm(
+          {
+            rows,
+            cols,
+            depth: 512,
+            a: { contiguous: true, ld: 512 },
+            b: { contiguous: true, ld: 512 },
+            out: { contiguous: true, ld: cols },
+          },
+          portable.tiled.matmul,
+        );
         const tile = constants as unknown as tiled.Tile;
         expect(tiled.threadsOf(tile)).toBeLessThanOrEqual(256);
         expect(tiled.workgroupBytes(tile)).toBeLessThanOrEqual(16_384);
@@ -419,9 +423,11 @@ describe("the plan", () => {
       b: { contiguous: true, ld: 4096 },
       out: { contiguous: true, ld: 8 },
     };
-    expect(tiled.planGemm(gemm).splits).toBe(16);
-    expect(tiled.planGemm({ ...gemm, out: { contiguous: true, ld: 12 } }).splits).toBe(1);
-    expect(tiled.planGemm({ ...gemm, out: { contiguous: true, ld: 8, start: 4 } }).splits).toBe(1);
-    expect(tiled.planGemm({ ...gemm, batch: 2 }).splits).toBe(1);
+    expect(tiled.planGemm(gemm, portable.tiled.matmul).splits).toBe(16);
+    expect(tiled.planGemm({ ...gemm, out: { contiguous: true, ld: 12 } }, portable.tiled.matmul).splits).toBe(1);
+    expect(tiled.planGemm({ ...gemm, out: { contiguous: true, ld: 8, start: 4 } }, portable.tiled.matmul).splits).toBe(
+      1,
+    );
+    expect(tiled.planGemm({ ...gemm, batch: 2 }, portable.tiled.matmul).splits).toBe(1);
   });
 });

@@ -1,15 +1,27 @@
 import { expect, test } from "vitest";
 import { openDevice } from "../../engine/device.js";
-import { attention, attentionFromLogits, attentionLogits } from "../../engine/ops/attention.js";
+import {
+  attention,
+  attentionFromLogits,
+  attentionLogits,
+  crossAttention,
+  selfAttention,
+} from "../../engine/ops/attention.js";
 import { backward, noGrad } from "../../engine/tape.js";
 import { tensor, zeros } from "../../engine/tensor.js";
 import { checkOp } from "../check-op.js";
+import type { Array64 } from "../reference/array.js";
 import * as reference from "../reference/attention.js";
+import { slice } from "../reference/cat.js";
 
 interface Args extends reference.AttentionArgs {
   stripBytes?: number;
 }
 
+const thirds = (x: Array64) => {
+  const C = x.shape[1]! / 3;
+  return [0, 1, 2].map((i) => slice(x, 1, i * C, (i + 1) * C)) as [Array64, Array64, Array64];
+};
 const self = (shape: number[]) => ({ q: shape, k: shape, v: shape });
 const cross = (q: number[], Lk: number) => ({ q, k: [q[0]!, q[1]!, Lk], v: [q[0]!, q[1]!, Lk] });
 
@@ -37,6 +49,11 @@ checkOp<Args>(
       inputs: cross([2, 16, 37], 8),
       args: { heads: 2, scale: 0.3 },
     },
+    {
+      why: "heads of 68 channels, too wide for a GPU's registers",
+      inputs: self([1, 68, 5]),
+      args: { heads: 1, scale: 0.1 },
+    },
     { why: "one query, one key", inputs: self([1, 4, 1]), args: { heads: 1, scale: 1 } },
     {
       why: "strips of two items, the last one short",
@@ -54,6 +71,37 @@ checkOp<Args>(
       range: [-10, 10],
       args: { heads: 1, scale: 3 },
       allowedGrad: 1e-4,
+    },
+  ],
+);
+
+checkOp<Args>(
+  "self_attention",
+  ({ qkv }, args) => selfAttention(qkv!, args),
+  ({ qkv }, args) => {
+    const [q, k, v] = thirds(qkv!);
+    return reference.attention(q, k, v, args);
+  },
+  [
+    { why: "two heads, several blocks of queries", inputs: { qkv: [2, 24, 70] }, args: { heads: 2, scale: 0.5 } },
+    {
+      why: "tokens that are no multiple of 4, two strips",
+      inputs: { qkv: [2, 24, 7] },
+      args: { heads: 1, scale: 1, stripBytes: 300 },
+    },
+  ],
+);
+
+checkOp<Args>(
+  "cross_attention",
+  ({ q, kv }, args) => crossAttention(q!, kv!, args),
+  ({ q, kv }, args) => reference.attention(q!, slice(kv!, 1, 0, 8), slice(kv!, 1, 8, 16), args),
+  [
+    { why: "many keys, few queries", inputs: { q: [2, 8, 5], kv: [2, 16, 70] }, args: { heads: 2, scale: 0.5 } },
+    {
+      why: "keys that are no multiple of 4",
+      inputs: { q: [3, 8, 12], kv: [3, 16, 6] },
+      args: { heads: 1, scale: 0.3 },
     },
   ],
 );

@@ -12,6 +12,7 @@ checkOp(
   [
     { why: "skip connection: channels, in both layouts", inputs: { a: [2, 8, 5, 5], b: [2, 4, 5, 5] }, args: 1 },
     { why: "channels enough for a thread", inputs: { a: [2, 32, 4, 4], b: [2, 16, 4, 4] }, args: 1 },
+    { why: "several workgroups", inputs: { a: [2, 32, 12, 12], b: [2, 16, 12, 12] }, args: 1 },
     { why: "three parts", inputs: { a: [2, 4, 3], b: [2, 8, 3], c: [2, 4, 3] }, args: 1 },
     { why: "channels that are no multiple of 4", inputs: { a: [2, 3, 4], b: [2, 5, 4] }, args: 1 },
     {

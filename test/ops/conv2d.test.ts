@@ -3,6 +3,7 @@ import { openDevice } from "../../engine/device.js";
 import { conv2d } from "../../engine/ops/conv2d.js";
 import { zeros } from "../../engine/tensor.js";
 import { checkOp } from "../check-op.js";
+import { map } from "../reference/array.js";
 import * as reference from "../reference/conv2d.js";
 
 checkOp<reference.ConvArgs>(
@@ -59,6 +60,29 @@ checkOp<reference.ConvArgs>(
     {
       why: "... whose gradient dy comes in several loads a lane",
       inputs: { x: [1, 64, 3, 11], w: [32, 64, 3, 3] },
+      args: { padding: 1 },
+    },
+  ],
+);
+
+checkOp<reference.ConvArgs>(
+  "conv2d, a residual",
+  ({ x, w, bias, plus }, args) => conv2d(x!, w!, bias, { ...args, plus }),
+  ({ x, w, bias, plus }, args) => map(reference.conv2d(x!, w!, bias, args), (v, i) => v + plus!.data[i]!),
+  [
+    {
+      why: "3x3, an odd image",
+      inputs: { x: [2, 8, 7, 5], w: [12, 8, 3, 3], bias: [12], plus: [2, 12, 7, 5] },
+      args: { padding: 1 },
+    },
+    {
+      why: "no bias, 3 channels out",
+      inputs: { x: [1, 8, 4, 4], w: [3, 8, 3, 3], plus: [1, 3, 4, 4] },
+      args: { padding: 1 },
+    },
+    {
+      why: "so deep that GPUs split it",
+      inputs: { x: [1, 68, 4, 4], w: [4, 68, 3, 3], bias: [4], plus: [1, 4, 4, 4] },
       args: { padding: 1 },
     },
   ],

@@ -1,17 +1,23 @@
+import { add } from "../../engine/ops/binary.js";
 import { groupNorm } from "../../engine/ops/group_norm.js";
 import { checkOp, type OpCase } from "../check-op.js";
-import type { Array64 } from "../reference/array.js";
+import { type Array64, map } from "../reference/array.js";
 import type { GroupNormArgs } from "../reference/group_norm.js";
 import * as reference from "../reference/group_norm.js";
 
-type Parts = { x: Array64; w: Array64; b: Array64; scale?: Array64; shift?: Array64 };
+type Parts = { x: Array64; w: Array64; b: Array64; modulation?: Array64 };
 
 const plain = (x: number[]) => ({ x, w: [x[1]!], b: [x[1]!] });
-const modulated = (x: number[]) => ({ ...plain(x), scale: x.slice(0, 2), shift: x.slice(0, 2) });
+const modulated = (x: number[]) => ({ ...plain(x), modulation: [x[0]!, 2 * x[1]!] });
 const cases: OpCase<GroupNormArgs>[] = [
   { why: "one channel a group", inputs: plain([2, 32, 11]), args: { groups: 32, eps: 1e-6 } },
   { why: "three channels a group: a vec4 spans two", inputs: plain([2, 12, 5, 7]), args: { groups: 4 } },
   { why: "six channels a group, SiLU", inputs: plain([2, 24, 6, 6]), args: { groups: 4, silu: true } },
+  {
+    why: "groups of more elements than a workgroup takes: statistics, merge and map by themselves",
+    inputs: modulated([1, 4, 65, 64]),
+    args: { groups: 1, silu: true },
+  },
   {
     why: "modulated, SiLU, several chunks of pixels",
     inputs: modulated([2, 12, 13, 9]),
@@ -43,7 +49,33 @@ const cases: OpCase<GroupNormArgs>[] = [
 
 checkOp<GroupNormArgs>(
   "group_norm",
-  ({ x, w, b, scale, shift }, { groups, ...options }) => groupNorm(x!, groups, w!, b!, { ...options, scale, shift }),
+  ({ x, w, b, modulation }, { groups, ...options }) => groupNorm(x!, groups, w!, b!, { ...options, modulation }),
   (inputs, args) => reference.groupNorm(inputs as Parts, args),
   cases,
+);
+
+const turned: OpCase<GroupNormArgs>[] = [
+  { why: "y lies in the other layout than x", inputs: plain([3, 24, 7]), args: { groups: 4, silu: true } },
+];
+
+checkOp<GroupNormArgs>(
+  "group_norm, channels last",
+  ({ x, w, b }, { groups, ...options }) => groupNorm(x!, groups, w!, b!, { ...options, layout: "channels_last" }),
+  (inputs, args) => reference.groupNorm(inputs as Parts, args),
+  turned,
+);
+
+// The second use's gradients are added to those of the first in its own kernel (tape.ts#Take).
+checkOp<GroupNormArgs>(
+  "group_norm, the same weights twice and x beside it",
+  ({ x, w, b }, { groups }) => groupNorm(add(groupNorm(x!, groups, w!, b!), x!), groups, w!, b!),
+  (inputs, args) => {
+    const { x, w, b } = inputs as Parts;
+    const inner = reference.groupNorm({ x, w, b }, args);
+    return reference.groupNorm({ x: map(inner, (v, i) => v + x.data[i]!), w, b }, args);
+  },
+  [
+    { why: "on GPUs a workgroup a group", inputs: plain([2, 12, 5, 4]), args: { groups: 3 } },
+    { why: "in steps", inputs: plain([1, 4, 65, 64]), args: { groups: 1 }, allowedGrad: 1e-4 },
+  ],
 );

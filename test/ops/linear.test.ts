@@ -3,7 +3,10 @@ import { openDevice } from "../../engine/device.js";
 import { linearChannels } from "../../engine/ops/linear.js";
 import { zeros } from "../../engine/tensor.js";
 import { checkOp } from "../check-op.js";
+import { type Array64, map } from "../reference/array.js";
 import * as reference from "../reference/linear.js";
+
+const add = (a: Array64, b: Array64): Array64 => map(a, (v, i) => v + b.data[i]!);
 
 checkOp(
   "linear_channels",
@@ -18,6 +21,35 @@ checkOp(
     { why: "channels are filled up on one side alone", inputs: { x: [2, 8, 9], w: [5, 8], bias: [5] } },
     { why: "... and on the other", inputs: { x: [2, 6, 9], w: [8, 6], bias: [8] } },
     { why: "one pixel: both layouts are the same memory", inputs: { x: [1, 4, 1, 1], w: [36, 4, 1, 1], bias: [36] } },
+  ],
+);
+
+checkOp(
+  "linear_channels, a residual",
+  ({ x, w, bias, plus }) => linearChannels(x!, w!, bias, plus),
+  ({ x, w, bias, plus }) => add(reference.linearChannels(x!, w!, bias), plus!),
+  [
+    { why: "tokens", inputs: { x: [2, 12, 11], w: [20, 12, 1], bias: [20], plus: [2, 20, 11] } },
+    { why: "no bias, 3 channels out", inputs: { x: [2, 8, 9], w: [3, 8], plus: [2, 3, 9] } },
+    { why: "so deep that GPUs split it", inputs: { x: [1, 640, 5], w: [8, 640], bias: [8], plus: [1, 8, 5] } },
+    {
+      why: "so many tokens that GPUs split the weight gradient",
+      inputs: { x: [2, 4, 300], w: [8, 4], bias: [8], plus: [2, 8, 300] },
+    },
+  ],
+);
+
+// Each use of x returns a gradient, and the rule that runs last adds the others' in its own kernel (tape.ts#Take).
+checkOp(
+  "linear_channels, x used three times",
+  ({ x, w, bias }) => linearChannels(linearChannels(x!, w!, bias, x), w!, bias, x),
+  ({ x, w, bias }) => {
+    const layer = (h: Array64) => add(reference.linearChannels(h, w!, bias), x!);
+    return layer(layer(x!));
+  },
+  [
+    { why: "8 channels", inputs: { x: [2, 8, 6], w: [8, 8], bias: [8] } },
+    { why: "6 channels", inputs: { x: [2, 6, 5], w: [6, 6], bias: [6] } },
   ],
 );
 

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { foldGroups, planGemm } from "../../engine/ops/gemm_plan.js";
 import { linear, matmul } from "../../engine/ops/matmul.js";
+import { portable } from "../../engine/tuning/settings.js";
 import { checkOp } from "../check-op.js";
 import * as reference from "../reference/matmul.js";
 
@@ -52,7 +53,7 @@ checkOp(
 test("more products than grid z holds are refused with both numbers", () => {
   const operand = { contiguous: true, ld: 4 };
   const g = { rows: 4, cols: 4, depth: 4, a: operand, b: operand, out: operand, batch: 9_000, heads: 8 };
-  expect(() => planGemm(g, 4)).toThrow(/72000 products.*65535/);
+  expect(() => planGemm(g, 4, portable.broadcast.matmul)).toThrow(/72000 products.*65535/);
 });
 
 test("workgroups past one dimension fold into two, and none is lost", () => {

@@ -8,15 +8,9 @@ export interface GroupNormArgs {
   silu?: boolean;
 }
 
-/** x (B, C, ...), w, b (C), and scale, shift (B, C) or neither. */
+/** x (B, C, ...), w, b (C), and perhaps modulation (B, 2 C): scale, then shift. */
 export function groupNorm(
-  {
-    x,
-    w,
-    b,
-    scale,
-    shift,
-  }: { x: Array64; w: Array64; b: Array64; scale?: Array64 | undefined; shift?: Array64 | undefined },
+  { x, w, b, modulation: m }: { x: Array64; w: Array64; b: Array64; modulation?: Array64 | undefined },
   { groups, eps = 1e-5, silu = false }: GroupNormArgs,
 ): Array64 {
   const channels = x.shape[1]!;
@@ -32,7 +26,8 @@ export function groupNorm(
     const { mean, rstd } = statistics[Math.floor(i / n)]!;
     const bc = Math.floor(i / pixels);
     let z = (v - mean) * rstd * w.data[bc % channels]! + b.data[bc % channels]!;
-    if (scale && shift) z = z * (1 + scale.data[bc]!) + shift.data[bc]!;
+    const at = bc + Math.floor(bc / channels) * channels;
+    if (m) z = z * (1 + m.data[at]!) + m.data[at + channels]!;
     return silu ? z / (1 + Math.exp(-z)) : z;
   });
 }

@@ -1,0 +1,81 @@
+// group_norm_whole   y = act(a[b, c] (x - mean) + s[b, c]) with the statistics it needs: group norm in one kernel, for GPUs
+//
+//                a = rstd w (1 + scale),  s = bias (1 + scale) + shift,  act = identity or z sigmoid(z)
+//
+// Shapes         x, y: (B, P, C) or (B, C, P) by their strides, each its own; w, bias: (C), modulation: (B, 2, C) of scale and
+//                shift, stats: (B, G) of (mean, variance), affine: (B, 3, C) of a, s, mean, for the way back.
+// One workgroup  owns one group of one item. Larger groups than a workgroup walks in time take the steps of group_norm_merge.wgsl.
+// One thread     walks elements lane, lane + WORKGROUP, ... of the group (common/group_walk.wgsl).
+// Traffic        x three times, of which a GPU's cache serves two; y once.
+// Numerics       the mean first, then the squares about it: nothing cancels. Trees of fixed shape: same input, same bits.
+// Gradient       group_norm_whole_backward.wgsl        Host  engine/ops/group_norm.ts        Twin  test/reference/group_norm.ts
+//
+// @import common/reduce.wgsl
+// @import common/group_walk.wgsl
+
+const WORKGROUP: u32 = 256u;
+const WIDTH: u32 = 4u;           // channels of a group
+const LAST: bool = true;         // channels lie innermost in x
+const SILU: bool = false;
+const MODULATED: bool = false;   // true: modulation is read
+
+struct Params { batch: u32, groups: u32, pixels: u32, eps: f32, x_strides: vec2u, y_strides: vec2u }
+
+@group(0) @binding(0) var<storage, read>       x: array<f32>;
+@group(0) @binding(1) var<storage, read>       w: array<f32>;
+@group(0) @binding(2) var<storage, read>       bias: array<f32>;
+@group(0) @binding(3) var<storage, read>       modulation: array<f32>;
+@group(0) @binding(4) var<storage, read_write> stats: array<vec2f>;
+@group(0) @binding(5) var<storage, read_write> affine: array<f32>;
+@group(0) @binding(6) var<storage, read_write> y: array<f32>;
+@group(0) @binding(7) var<uniform>             params: Params;
+
+var<workgroup> map: array<vec2f, WIDTH>;         // a and s of the group's channels
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+  let at = group.y * grid.x + group.x;
+  if (at >= params.batch * params.groups) { return; }   // the same for all threads, so the barriers below are safe
+  let count = params.pixels * WIDTH;
+  let near = group_start(at, params.x_strides);
+
+  var total = 0.0;
+  for (var i = lane; i < count; i += WORKGROUP) { total += x[near + place_of(i, params.x_strides)]; }
+  let mean = workgroup_sum(total, lane) / f32(count);
+
+  var squares = 0.0;
+  for (var i = lane; i < count; i += WORKGROUP) {
+    let d = x[near + place_of(i, params.x_strides)] - mean;
+    squares += d * d;
+  }
+  let variance = workgroup_sum(squares, lane) / f32(count);
+  let rstd = 1.0 / sqrt(variance + params.eps);
+  if (lane == 0u) { stats[at] = vec2f(mean, variance); }
+
+  let channels = params.groups * WIDTH;
+  let b = at / params.groups;
+  for (var k = lane; k < WIDTH; k += WORKGROUP) {
+    let c = at % params.groups * WIDTH + k;
+    var a = rstd * w[c];
+    var s = bias[c];
+    if (MODULATED) {
+      let by = 1.0 + modulation[b * 2u * channels + c];
+      a *= by;
+      s = s * by + modulation[(b * 2u + 1u) * channels + c];
+    }
+    map[k] = vec2f(a, s);
+    affine[b * 3u * channels + c] = a;
+    affine[(b * 3u + 1u) * channels + c] = s;
+    affine[(b * 3u + 2u) * channels + c] = mean;
+  }
+  workgroupBarrier();
+
+  let far = group_start(at, params.y_strides);
+  for (var i = lane; i < count; i += WORKGROUP) {
+    let here = map[channel_of(i)];
+    var z = here.x * (x[near + place_of(i, params.x_strides)] - mean) + here.y;
+    if (SILU) { z = z / (1.0 + exp(-z)); }
+    y[far + place_of(i, params.y_strides)] = z;
+  }
+}

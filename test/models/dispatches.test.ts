@@ -1,0 +1,54 @@
+// How many dispatches the paper's net takes on GPUs at full size, counted with a GPU that does nothing. Every dispatch costs the
+// JavaScript thread some microseconds whatever its size (docs/design.md, "Dispatches"), so the numbers must not grow back unseen.
+
+import { expect, test, vi } from "vitest";
+import { type Device, openDevice } from "../../engine/device.js";
+import { mse } from "../../engine/ops/loss.js";
+import { randn } from "../../engine/ops/random.js";
+import { Adam, Ema } from "../../engine/optim.js";
+import { random } from "../../engine/random.js";
+import { scope } from "../../engine/scope.js";
+import { backward, noGrad } from "../../engine/tape.js";
+import { sizeOf } from "../../engine/tensor.js";
+import { unets } from "../../models/configs.js";
+import { UNet } from "../../models/unet.js";
+
+vi.mock("../../engine/adapter.js", async () => (await import("../dry-device.js")).dryAdapters());
+
+/** The kernels of `work`, by name. */
+function counted(dev: Device, work: () => void): { all: number; kernels: Record<string, number> } {
+  const dispatch = vi.spyOn(dev.queue, "dispatch");
+  work();
+  const kernels: Record<string, number> = {};
+  for (const [label] of dispatch.mock.calls) kernels[label] = (kernels[label] ?? 0) + 1;
+  const all = dispatch.mock.calls.length;
+  dispatch.mockRestore();
+  return { all, kernels };
+}
+
+test("why: a step of training and a forward pass of the full net", async () => {
+  const dev = await openDevice({ kind: "gpu" });
+  const net = new UNet(unets.unet_cond_ca_cpd25_uncond20);
+  for (const [, p] of net.entries()) p.write(new Float32Array(sizeOf(p.shape)));
+  const inputs = (B: number) => [randn([B, 3, 32, 32], random(0)), randn([B, 512], random(1))] as const;
+
+  const forward = counted(dev, () => {
+    const [x, context] = inputs(1);
+    noGrad(() => scope(() => net.forward(x, 5, context)));
+  });
+  expect(forward.all, JSON.stringify(forward.kernels)).toBeLessThanOrEqual(570);
+
+  const adam = new Adam(net.parameters());
+  const ema = new Ema(net.parameters());
+  const step = counted(dev, () => {
+    scope(() => {
+      const [x, context] = inputs(64);
+      backward(mse(net.forward(x, 5, context, { rng: random(2) }), x));
+    });
+    adam.step({ lr: 1e-4 });
+    adam.zeroGrad();
+    ema.update(0.999);
+  });
+  expect(step.all, JSON.stringify(step.kernels)).toBeLessThanOrEqual(1560);
+  dev.close();
+});
