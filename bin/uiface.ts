@@ -1,16 +1,16 @@
 #!/usr/bin/env node
-// The command `uiface`: gathers the subcommands that each room declares in its own cli.ts, and turns errors into exit codes.
+// The command `uiface`: gathers the subcommands, which each room declares in its own cli.ts, and turns errors into exit codes.
 
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { tuneCommand } from "../bench/cli.js";
 import { demoCommand } from "../demo/cli.js";
-import { doctorCommand } from "../engine/cli.js";
 import { UifaceError } from "../engine/errors.js";
 import { convertCommand, inspectCommand } from "../files/cli.js";
 import { exportCommand } from "../models/onnx-cli.js";
 import { sampleCommand } from "../sample/cli.js";
 import { trainCommand } from "../train/cli.js";
+import { doctorCommand } from "./doctor.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
   version: string;

@@ -42,7 +42,7 @@ export class Device {
   readonly queue: Queue;
   readonly pool: Pool;
   /** What was made of resting weights. */
-  readonly kept = new Kept();
+  readonly kept: Kept;
   readonly limits: GPUSupportedLimits;
   /** Lanes of a subgroup if the adapter fixes that number, else undefined. */
   readonly subgroupSize: number | undefined;
@@ -88,6 +88,7 @@ export class Device {
     this.queue = new Queue(gpu, () => this.check());
     this.queue.wrote = (buffer) => this.kept.changed(buffer);
     this.pool = new Pool(gpu, () => this.queue.submit(), options.poison ? new Guard(gpu, this.queue) : undefined);
+    this.kept = new Kept(this.pool);
 
     gpu.addEventListener("uncapturederror", (event) => {
       const { error } = event as GPUUncapturedErrorEvent;

@@ -5,16 +5,20 @@
 //              - values are known by the place they were made from, not by a tensor: whoever reads the same memory shares them
 //              - the first call keeps nothing, so a net that runs once takes no more memory
 
+import type { Pool } from "./pool.js";
 import { keep } from "./scope.js";
 import type { Tensor } from "./tensor.js";
 
-/** Bytes kept at most, by all weights together: more than any net here has. */
-const MOST = 2 ** 31;
+/** Nothing more is kept once this many bytes are in use: a gigabyte should do for the paper's UNet, whose weights are 825 MiB. */
+const MOST = 960 * 2 ** 20;
 
 export class Kept {
+  /** Of all that is kept. */
   bytes = 0;
   /** By buffer, then by name; undefined: made once, not kept yet. */
   private readonly made = new Map<GPUBuffer, Map<string, Tensor | undefined>>();
+
+  constructor(private readonly pool: Pool) {}
 
   /**
    * What `make` makes from x alone. The caller's scope frees it if it is not kept.
@@ -29,10 +33,10 @@ export class Kept {
     const known = own.get(key);
     if (known) return known;
     const fresh = make();
-    const bytes = own.has(key) ? 4 * fresh.size : 0;
+    const again = own.has(key);
     own.set(key, undefined);
-    if (!bytes || this.bytes + bytes > MOST) return fresh;
-    this.bytes += bytes;
+    if (!again || this.pool.liveBytes > MOST) return fresh;
+    this.bytes += 4 * fresh.size;
     own.set(key, keep(fresh));
     return fresh;
   }

@@ -154,7 +154,7 @@ function refuseEmpty(
   stripped: number,
 ): void {
   const [file] = files as [TensorFile];
-  const some = file.names.slice(0, 3).map(plain).join(", ") + (file.names.length > 3 ? ", ..." : "");
+  const some = file.names.slice(0, 3).map(plain).join(", ") + (file.names.length > 3 ? " and more" : "");
   if (file.names.length === 0)
     throw new FileError(`${file.path} holds no tensor. See \`uiface inspect ${file.path}\`.`);
   if (tensors.size === 0)

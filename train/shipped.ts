@@ -19,7 +19,7 @@ export const shippedDefaults = {
 export const recipe = {
   vqgan: { batch: 8, quantiseFrom: 300, steps: 1_600 },
   recogniser: { steps: 800 },
-  diffusion: { batch: 16, steps: 5_200, firstCycle: 5_200 },
+  diffusion: { batch: 16, steps: 15_600, firstCycle: 5_200 }, // two cycles of lr, the second one twice as long
 };
 
 /** Trains all three and writes `<weights>/{vqgan,recogniser,diffusion}.safetensors`. A device is open. */

@@ -4,7 +4,7 @@ import { Bytes } from "./pickle-values.js";
 import { pickleReasons, type Refuse } from "./refusals.js";
 
 /** Bytes or digits of an integer. Reading and printing a long one takes time quadratic in its length. */
-export const INTEGER_LIMIT = 1000;
+const INTEGER_LIMIT = 1000;
 
 /** A line as it stands, one letter per byte. */
 export const latin1 = (line: Bytes): string =>

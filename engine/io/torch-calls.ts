@@ -117,7 +117,7 @@ interface Layout {
   span: number;
 }
 
-export class StoredTensor extends LazyTensor {
+class StoredTensor extends LazyTensor {
   readonly what = "a tensor";
 
   constructor(

@@ -28,7 +28,7 @@ export type TorchValue =
   | ReadonlyMap<string | number, TorchValue>;
 
 /** The types that PyTorch has a storage class for. */
-export const torchStorages: Partial<Record<HostDtype, string>> = {
+const torchStorages: Partial<Record<HostDtype, string>> = {
   f64: "DoubleStorage",
   f32: "FloatStorage",
   f16: "HalfStorage",

@@ -5,7 +5,8 @@
 //   dx = the same with w turned by half a turn   dw = GT ((A dy AT) * (BT x B)) G, summed over tiles by the product
 //
 // 9 multiplications an output become 4 in F(2), 2.25 in F(4). Rounding differs from the direct form: winograd_output.wgsl
-// has the bounds. Memory for a run: u, T T / 9 times w, made anew in training and kept while weights rest (kept.ts); v and p, (T / m)^2 times x and y, for a chunk of tiles at a time. convolution.ts decides when it pays.
+// has the bounds. Memory for a run: u, T T / 9 times w, made anew in training and kept while weights rest (kept.ts); v
+// and p, (T / m)^2 times x and y, for a chunk of tiles at a time. convolution.ts decides when it pays.
 
 import { device } from "../device.js";
 import { mostElements, runElements } from "../parts.js";

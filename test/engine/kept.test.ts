@@ -99,3 +99,14 @@ test("two weights in one buffer do not take each other's place", async () => {
     expect(kept).toEqual(fresh);
   }
 });
+
+test("why: a gigabyte has to do for the largest net: nothing more is kept where that much is in use", async () => {
+  const { counts, conv } = await opened();
+  const w = weight();
+  const run = () => scope(() => noGrad(() => conv(w).read()));
+  dev.pool.liveBytes += 2 ** 30; // as if it were
+  for (let i = 0; i < 3; i++) await run();
+  dev.pool.liveBytes -= 2 ** 30;
+  expect(counts.transforms).toBe(3);
+  expect(dev.kept.bytes).toBe(0);
+});

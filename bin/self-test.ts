@@ -1,12 +1,12 @@
 // A few seconds of work whose results are known: does this adapter compute, and how fast?
 
-import type { Device } from "./device.js";
-import { matmul } from "./ops/matmul.js";
-import { softmax } from "./ops/softmax.js";
-import { random } from "./random.js";
-import { scope } from "./scope.js";
-import { kernel, perElement } from "./shader.js";
-import { empty, type Tensor, tensor } from "./tensor.js";
+import type { Device } from "../engine/device.js";
+import { matmul } from "../engine/ops/matmul.js";
+import { softmax } from "../engine/ops/softmax.js";
+import { random } from "../engine/random.js";
+import { scope } from "../engine/scope.js";
+import { kernel, perElement } from "../engine/shader.js";
+import { empty, type Tensor, tensor } from "../engine/tensor.js";
 
 export interface SelfTest {
   name: string;

@@ -1,8 +1,8 @@
 // `uiface doctor`: what adapter there is, what it can do, whether it computes correctly and how fast.
 
 import { Command } from "commander";
-import { describe, NoAdapterError } from "./adapter.js";
-import { type Device, openDevice } from "./device.js";
+import { describe, NoAdapterError } from "../engine/adapter.js";
+import { type Device, openDevice } from "../engine/device.js";
 import { selfTest } from "./self-test.js";
 
 const shown = [
