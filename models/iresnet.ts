@@ -52,7 +52,7 @@ export const backbones = {
 };
 
 /** What a backbone takes and gives: images (B, 3, side, side), features (B, features). */
-export function formOf(net: keyof typeof backbones): { side: number; features: number } {
+export function sizesOf(net: keyof typeof backbones): { side: number; features: number } {
   const { side, features } = net === "ir_tiny" ? tiny : standard;
   return { side: 16 * side, features };
 }

@@ -73,7 +73,7 @@ export interface Form {
 const forms = new Map<Known, Form>();
 
 /** Made once for each net; it takes some milliseconds. */
-export function formOf(one: Known): Form {
+export function tensorsOf(one: Known): Form {
   let form = forms.get(one);
   if (!form) {
     const entries = one
@@ -92,7 +92,7 @@ export function nameOf(net: Module): string {
   const entries = net.entries();
   const same = knownNets.find((one) => {
     if (one.keys) return false;
-    const { shapes } = formOf(one);
+    const { shapes } = tensorsOf(one);
     return entries.length === shapes.size && entries.every(([name, p]) => sameShape(shapes.get(name) ?? [-1], p.shape));
   });
   return same?.what ?? net.constructor.name;

@@ -2,7 +2,7 @@
 // (batch, features), in evaluation mode. Dropout is not there, for it does nothing then.
 
 import { type GraphOptions, OnnxGraph } from "../engine/io/onnx.js";
-import { type Backbone, type backbones, formOf, IR, type IResNet } from "./iresnet.js";
+import { type Backbone, type backbones, IR, type IResNet, sizesOf } from "./iresnet.js";
 import { add, batchNorm, conv2d, linear, prelu, subsample } from "./onnx-layers.js";
 
 type IRBlock = IR["body"][number];
@@ -11,7 +11,7 @@ type IResNetBlock = IResNet["layer1"][number];
 /** The graph of a net of this name. Input `image`, output `features`; the net needs no values. */
 export function recogniserGraph(name: keyof typeof backbones, net: Backbone, options?: GraphOptions): OnnxGraph {
   net.entries(); // names the parameters
-  const { side, features } = formOf(name);
+  const { side, features } = sizesOf(name);
   const g = new OnnxGraph(name, options);
   const x = g.input("image", ["batch", 3, side, side]);
   g.output("features", net instanceof IR ? ir(g, x, net) : iresnet(g, x, net as IResNet), ["batch", features]);

@@ -11,7 +11,7 @@ import { type OnnxGraph, OPSET, type Port, writeOnnx } from "../engine/io/onnx.j
 import type { TensorFile } from "../engine/io/tensor-file.js";
 import { type LoadOptions, type Module, matched } from "../engine/nn.js";
 import { vqgans } from "./configs.js";
-import { backbones, formOf } from "./iresnet.js";
+import { backbones, sizesOf } from "./iresnet.js";
 import { nameOf } from "./known-nets.js";
 import { recogniserGraph } from "./onnx-recogniser.js";
 import { decoderGraph } from "./onnx-vqgan.js";
@@ -94,7 +94,7 @@ function recogniser(name: string, { codes, float = "f32" }: ExportOptions): Plan
   if (codes) throw new UsageError(`--codes is for an autoencoder, and ${name} is a recogniser. Leave it out.`);
   const which = name as keyof typeof backbones;
   const net = backbones[which]();
-  const { side, features } = formOf(which);
+  const { side, features } = sizesOf(which);
   const metadata = {
     "input.channels": "RGB",
     "input.range": "[-1, 1]: pixel / 127.5 - 1",

@@ -6,7 +6,7 @@
 
 import { neverWanted } from "../engine/nn.js";
 import { sameShape } from "../engine/tensor.js";
-import { formOf, type Known, knownNets } from "./known-nets.js";
+import { type Known, knownNets, tensorsOf } from "./known-nets.js";
 import { byMarks, type Listing, type MarkedKind } from "./recognise-marks.js";
 import { placesOf } from "./state-dict.js";
 
@@ -81,7 +81,7 @@ interface Fit {
 }
 
 function fitOf(file: Listing, one: Known): Fit | undefined {
-  const { shapes } = formOf(one);
+  const { shapes } = tensorsOf(one);
   const [at] = placesOf(file.names, shapes);
   if (at === undefined) return undefined;
   let fitting = 0;
@@ -98,7 +98,7 @@ const largest = (fits: readonly Fit[]): Fit | undefined =>
   fits.toSorted((a, b) => b.fitting - b.leftOver - (a.fitting - a.leftOver))[0];
 
 function named({ one, at, size, fitting, leftOver }: Fit, whole: boolean): Recognised {
-  const { shapes, parameters } = formOf(one);
+  const { shapes, parameters } = tensorsOf(one);
   const { kind, net, part } = one;
   const own = new Set(shapes.keys());
   if (!whole) {

@@ -14,7 +14,7 @@
 // Traffic            x taps * M / RM times, w N / (4 CN SG) times, y once.
 // Numerics           f32, taps outside, channels inside, in order. Pixels in the padding load pixel 0 and count as 0.
 // Gradient           dx: itself, TRANSPOSED. dw: conv2d_backward_weight_broadcast.wgsl
-// Host               engine/ops/gemm_plan.ts
+// Host               engine/ops/convolution.ts
 
 enable subgroups;
 

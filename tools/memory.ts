@@ -1,4 +1,4 @@
-// node setup.mjs memory [--net unet_cond_ca_cpd25_uncond20] [--batch 1] [--side 32] [--recompute] [--json]: how much GPU memory a
+// npm run -s memory -- [--net unet_cond_ca_cpd25_uncond20] [--batch 1] [--side 32] [--recompute] [--json]: how much GPU memory a
 // training step of the diffusion model takes, counted by the pool of the engine.
 //
 //   live   what tensors hold: weights, gradients, Adam's two moments, what the tape saves, temporaries; the most at one time

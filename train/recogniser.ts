@@ -16,7 +16,7 @@ import { multiStep } from "../engine/schedules.js";
 import { scope } from "../engine/scope.js";
 import { backward } from "../engine/tape.js";
 import { AdaFace, ArcFace, CosFace, CurricularFace, type Head } from "../models/heads.js";
-import { type Backbone, backbones, formOf } from "../models/iresnet.js";
+import { type Backbone, backbones, sizesOf } from "../models/iresnet.js";
 import { loadCheckpoint } from "../models/load.js";
 import { openData } from "./data.js";
 import { openRun } from "./run.js";
@@ -48,7 +48,7 @@ export const recogniserDefaults = {
 /** Trains, and writes `<out>/recogniser.safetensors` (the backbone). A device is open. `images`: instead of s.data. */
 export async function trainRecogniser(s: typeof recogniserDefaults, images?: PixelSet): Promise<Backbone> {
   const net = s.net as keyof typeof backbones;
-  const { side, features } = formOf(net);
+  const { side, features } = sizesOf(net);
   const set = images ?? (await openData(s));
   if (set.size !== side)
     throw new UsageError(`${net} takes images of ${side} px, not ${set.size}. Use --size ${side}.`);

@@ -25,7 +25,7 @@ export interface Walk {
 }
 
 /** PyTorch's dimensions as they lie in memory, the outermost first. */
-export function memoryOrder(rank: number, layout: Layout): number[] {
+function memoryOrder(rank: number, layout: Layout): number[] {
   const order = Array.from({ length: rank }, (_, d) => d);
   if (layout === "channels_last") order.push(...order.splice(1, 1));
   return order;

@@ -42,7 +42,15 @@ test("why: --explain shows blocks, operations and kernels with shapes, workgroup
   expect(lines.slice(0, 3)).toEqual([expect.stringMatching(/^One step of stage 2, t = 480: 2 images/), "", "UNet"]);
   expect(lines).toContain("      GroupNorm");
   expect(lines.map((line) => line.trim())).toEqual(
-    expect.arrayContaining(["Block", "AttentionBlock", "attention", "linear", "guide", "ddimStep"]),
+    expect.arrayContaining([
+      "Block",
+      "AttentionBlock",
+      "selfAttention",
+      "crossAttention",
+      "linear",
+      "guide",
+      "ddimStep",
+    ]),
   );
   const kernels = lines.filter((line) => line.includes(".wgsl"));
   expect(kernels.length).toBeGreaterThan(100);
