@@ -180,10 +180,8 @@ test("the form follows from family, precision and sizes", async () => {
   if (dev.subgroupSize === 8)
     expect(forms(conv(32, 4, 16, 64)), "channels so few that the transforms cost more").toEqual(direct);
   expect(forms(conv(1, 768, 768, 4)), "tiles so few that the weights' transform costs more").toEqual(direct);
-  expect(
-    noGrad(() => formOf(conv(1, 768, 768, 4), "slide")),
-    "but not for weights that rest",
-  ).toBe(2);
+  const resting = noGrad(() => formOf(conv(1, 768, 768, 4), "slide"));
+  if (dev.subgroupSize === 8) expect(resting, "but not for weights that rest").toBe(2);
   vi.spyOn(dev.gpu.limits, "maxStorageBufferBindingSize", "get").mockReturnValue(4 * 25 * 192 ** 2);
   expect(forms(large), "F(4)'s weights are too long to bind").toEqual([2, 2, 2]);
 });
