@@ -10,12 +10,14 @@ export interface DdpmOptions {
   noise: (t: number) => Tensor;
   /** The released code adds no noise at t = 1 either (docs/quirks.md). Default true. */
   noNoiseAtOne?: boolean;
+  /** The last step taken; the result is x after it. Default 0. */
+  until?: number;
   /** Sees x after each step; must not keep it without keep(). */
   onStep?: (t: number, x: Tensor) => void | Promise<void>;
 }
 
 /**
- * DDPM: T steps from x_T to x_0.
+ * DDPM: T steps from x_T to x_0, or to x_until.
  *
  *   x' = (x - e (1 - alpha) / sqrt(1 - alphaBar)) / sqrt(alpha) + sqrt(beta) z           e = denoise(x, t)
  */
@@ -23,11 +25,11 @@ export async function ddpm(
   denoise: (x: Tensor, t: number) => Tensor,
   x: Tensor,
   schedule: Schedule,
-  { noise, noNoiseAtOne = true, onStep }: DdpmOptions,
+  { noise, noNoiseAtOne = true, until = 0, onStep }: DdpmOptions,
 ): Promise<Tensor> {
   const quietest = noNoiseAtOne ? 1 : 0;
   let at = x;
-  for (let t = schedule.steps - 1; t >= 0; t--) {
+  for (let t = schedule.steps - 1; t >= until; t--) {
     const next = scope(() => {
       const step = mul(denoise(at, t), schedule.oneMinusAlphasOverSqrtOneMinusAlphaBars[t]!);
       const mean = mul(sub(at, step), schedule.sqrtAlphasInv[t]!);

@@ -20,6 +20,9 @@ export interface ParityResult {
   message?: string;
 }
 
+/** Whether long walks are walked to their end: under vitest, a part of them (PARITY=all: the whole). */
+export const inFull = !process.env.VITEST || process.env.PARITY === "all";
+
 const makers = new Map<string, (() => Promise<ParityCase[]>)[]>();
 
 /** Adds the cases of a golden file; several modules may add to one file. */

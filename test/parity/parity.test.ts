@@ -1,5 +1,6 @@
 // The parity cases under vitest, one test per golden file. `npm run test:parity` runs the same and prints every number, and also
-// the nets of full size, which take minutes on a software adapter and are left out here (PARITY=all brings them in).
+// what takes minutes on a software adapter and is left out here: nets of full size, most of the thousand ancestral steps, the
+// literal sampler but for one case (PARITY=all brings them in).
 
 import { expect, test } from "vitest";
 import "./all.js";

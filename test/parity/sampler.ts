@@ -9,7 +9,7 @@ import { ddimJumps } from "../../sample/ddim.js";
 import { ddpm, guided } from "../../sample/ddpm.js";
 import { twoStage } from "../../sample/two-stage.js";
 import { type Golden, loadGolden, normal, relativeError } from "../golden.js";
-import { type ParityCase, parity } from "./cases.js";
+import { inFull, type ParityCase, parity } from "./cases.js";
 import { goldenNet, once, WHOLE } from "./nets.js";
 
 /** One entry of the metadata's `cases`. */
@@ -70,7 +70,8 @@ parity("sampler_small", async () => {
   const golden = loadGolden("sampler_small");
   const cases = golden.json<Record<string, Case>>("cases");
   return (["cheap", "literal"] as const).flatMap((form) =>
-    Object.entries(cases).flatMap(([name, c]): ParityCase[] => {
+    Object.entries(cases).flatMap(([name, c], number): ParityCase[] => {
+      if (form === "literal" && number > 0 && !inFull) return [];
       const run = once(() => trace(golden, c, form));
       const check = (part: string, got: (t: Trace) => ArrayLike<number>, allowed = WHOLE): ParityCase => ({
         file: "sampler_small",
@@ -106,7 +107,7 @@ async function ancestral(golden: Golden, guidance: number, listed: Set<number>):
         if (listed.has(t)) after.set(t, (await x.read()) as Float32Array);
         if (t % 20 === 0) await x.storage.device.queue.settle();
       };
-      await ddpm(denoise, x, linear(), { noise, onStep });
+      await ddpm(denoise, x, linear(), { noise, onStep, until: Math.min(...listed) });
     }),
   );
   return after;
@@ -120,7 +121,8 @@ parity("ddpm_small", async () => {
     .filter((m) => m !== null);
   const guidances = [...new Set(names.map((m) => m[1]!))];
   return guidances.flatMap((g) => {
-    const steps = names.filter((m) => m[1] === g).map((m) => Number(m[2]));
+    const all = names.filter((m) => m[1] === g).map((m) => Number(m[2]));
+    const steps = inFull ? all : all.filter((t) => t >= Math.max(...all) - 100);
     const run = once(() => ancestral(golden, Number(g), new Set(steps)));
     return steps.map(
       (t): ParityCase => ({
