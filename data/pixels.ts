@@ -24,10 +24,12 @@ export interface Changes {
   flip?: ArrayLike<number> | undefined;
   /** Moved down and right by so many pixels, the image's own reflection moving in. */
   shift?: { y: ArrayLike<number>; x: ArrayLike<number> } | undefined;
+  /** Values are multiplied by it: contrast about mid-grey. */
+  gain?: ArrayLike<number> | undefined;
 }
 
 /** Images `indices` as a tensor (B, 3, size, size) in [-1, 1]. */
-export function imageBatch(set: PixelSet, indices: ArrayLike<number>, { flip, shift }: Changes = {}): Tensor {
+export function imageBatch(set: PixelSet, indices: ArrayLike<number>, { flip, shift, gain }: Changes = {}): Tensor {
   const { size, pixels } = set;
   const plane = size * size;
   const out = new Float32Array(indices.length * 3 * plane);
@@ -37,10 +39,13 @@ export function imageBatch(set: PixelSet, indices: ArrayLike<number>, { flip, sh
     if (from + 3 * plane > pixels.length)
       throw new ShapeError(`Image ${indices[b]} is past the set's ${set.labels.length}.`);
     const rows = places(size, shift?.y[b] ?? 0, false);
+    const scale = gain?.[b] ?? 1;
     const columns = places(size, shift?.x[b] ?? 0, Boolean(flip?.[b]));
     for (let row = 0; row < 3 * size; row++) {
       const [above, y] = [from + Math.floor(row / size) * plane, rows[row % size]!];
-      for (let x = 0; x < size; x++) out[to + row * size + x] = pixels[above + y * size + columns[x]!]! / 127.5 - 1;
+      for (let x = 0; x < size; x++) {
+        out[to + row * size + x] = scale * (pixels[above + y * size + columns[x]!]! / 127.5 - 1);
+      }
     }
   }
   return tensor(out, [indices.length, 3, size, size]);

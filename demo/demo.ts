@@ -68,7 +68,7 @@ export const fullDemo = {
   identities: 16,
   perIdentity: 8,
   ddimSteps: 25,
-  recogniserSteps: 80,
+  recogniserSteps: 60,
   pairs: 800,
   threshold: 0.006,
   stepTh: 500,
@@ -266,7 +266,8 @@ const learn = (s: DemoSettings, set: PixelSet): Promise<Backbone> =>
       ...recogniserDefaults,
       batch: s.smoke ? 4 : 32,
       lr: 0.05,
-      shift: 4, // a hundred images are learnt by heart where nothing moves
+      shift: 4, // a hundred images are learnt by heart where nothing changes
+      contrast: 0.3,
       steps: s.recogniserSteps,
       saveEvery: 0,
       seed: s.seed,

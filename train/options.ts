@@ -50,6 +50,7 @@ export const recogniserOptions: SettingsOptions<typeof recogniserDefaults> = {
     scale: "s of the head",
     dropout: "before the last linear layer",
     shift: "largest move of an image, in pixels, each way; what moves in is its reflection",
+    contrast: "largest change of an image's contrast: 0.3 is 0.7 to 1.3 times its own",
     drops: "parts of the run after which lr falls tenfold",
     weightDecay: "on everything",
   },

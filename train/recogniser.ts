@@ -34,6 +34,7 @@ export const recogniserDefaults = {
   scale: 32, //                s of the head: 64 for thousands of people
   dropout: 0.2, //             before the last linear layer
   shift: 0, //                 an image moves by up to so many pixels: for small sets
+  contrast: 0, //              its values are scaled by 1 - contrast to 1 + contrast
   batch: 64,
   lr: 0.1,
   drops: [0.55, 0.75, 0.9], // parts of the run after which lr falls tenfold
@@ -94,9 +95,13 @@ export async function trainRecogniser(s: typeof recogniserDefaults, images?: Pix
   return backbone;
 }
 
-/** Every image is mirrored or not, and moved where the settings say so. */
-function changesOf({ batch, shift }: typeof recogniserDefaults, rng: Rng): Changes {
+/** Every image is mirrored or not, and moved and scaled where the settings say so. */
+function changesOf({ batch, shift, contrast }: typeof recogniserDefaults, rng: Rng): Changes {
   const flip = rng.bernoulli(0.5, batch);
   const moves = () => rng.integers(batch, -shift, shift + 1);
-  return shift ? { flip, shift: { y: moves(), x: moves() } } : { flip };
+  return {
+    flip,
+    shift: shift ? { y: moves(), x: moves() } : undefined,
+    gain: contrast ? rng.uniforms(batch).map((u) => 1 + contrast * (2 * u - 1)) : undefined,
+  };
 }

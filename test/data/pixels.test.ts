@@ -46,6 +46,13 @@ test("each image is mirrored and moved by its own numbers; what moves in is the 
   ]);
 });
 
+test("contrast is scaled about mid-grey, for each image by its own number", async () => {
+  const x = imageBatch(set, [0, 1], { gain: [0.5, 2] });
+  const scaled = (image: number, gain: number) => wanted(image, false, 0, 0).map((v) => v * gain);
+  const [got, want] = [[...(await x.read())], [...scaled(0, 0.5), ...scaled(1, 2)]];
+  for (const [i, v] of got.entries()) expect(v).toBeCloseTo(want[i]!, 6);
+});
+
 test("an image that is not there is refused", () => {
   expect(() => imageBatch(set, [2])).toThrow("past the set's 2");
 });
