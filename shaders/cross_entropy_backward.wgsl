@@ -36,7 +36,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     let s = stats[row];
     g = exp(v - s.x) * s.y - hit - params.smoothing / f32(params.cols);
   } else {                                       // the four lie in two rows or more
-    // @unroll
     for (var i = 0u; i < 4u; i++) {
       let r = min((e + i) / params.cols, params.rows - 1u);
       g[i] = slope(r, (e + i) % params.cols, v[i]);
