@@ -90,15 +90,16 @@ const shippedCase = async (options?: ExportOptions): Promise<Case> => {
   return { net, from: await openTensors(SHIPPED), forward: (x) => net.forward(x), ...(options && { options }) };
 };
 
-const iresnetCase = (): Case => {
-  const net = backbones.iresnet18();
-  return { net, from: fileOf(net), forward: (x) => net.forward(x), options: { net: "iresnet18" } };
+const recogniserCase = (name: keyof typeof backbones): Case => {
+  const net = backbones[name]();
+  return { net, from: fileOf(net), forward: (x) => net.forward(x), options: { net: name } };
 };
+const iresnetCase = () => recogniserCase("iresnet18");
 
-const vqganCase = (codes: boolean): Case => {
-  const net = new VqGan(vqgans.tiny);
+const vqganCase = (codes: boolean, name: keyof typeof vqgans = "tiny"): Case => {
+  const net = new VqGan(vqgans[name]);
   const forward = (z: Tensor) => (codes ? net.decodeCodes(z) : net.decode(z));
-  return { net, from: fileOf(net), forward, options: { net: "tiny", codes } };
+  return { net, from: fileOf(net), forward, options: { net: name, codes } };
 };
 
 describe("the exported file gives the net's numbers", () => {
@@ -253,6 +254,16 @@ const python = process.platform === "win32" ? "python" : "python3";
 const hasPython = spawnSync(python, ["-c", "import onnx, onnxruntime"]).status === 0;
 const missing = hasPython ? "" : ` (${python} with onnx, onnxruntime and numpy is missing)`;
 
+/** Every net of the paper that can be exported: minutes, and a gigabyte of files. */
+const fullSize: { name: string; made: () => Case; shape: number[] }[] = [
+  ...(["ir_18", "ir_34", "ir_50", "ir_101", "iresnet34", "iresnet50", "iresnet100"] as const).map((name) => ({
+    name,
+    made: () => recogniserCase(name),
+    shape: [1, 3, 112, 112],
+  })),
+  { name: "vq-f4", made: () => vqganCase(false, "vq-f4"), shape: [1, 3, 8, 8] },
+];
+
 describe.skipIf(!hasPython)(`Python's onnx and onnxruntime agree${missing}`, () => {
   const script = fileURLToPath(new URL("onnx_check.py", import.meta.url));
   const asked = (args: string[], input = "") => {
@@ -278,6 +289,7 @@ describe.skipIf(!hasPython)(`Python's onnx and onnxruntime agree${missing}`, () 
     { name: "iresnet18", made: iresnetCase, shape: [1, 3, 112, 112] },
     { name: "decoder", made: () => vqganCase(false), shape: [2, 3, 8, 12] },
     { name: "decoder of codes", made: () => vqganCase(true), shape: [2, 3, 8, 12] },
+    ...(process.env.PARITY === "all" ? fullSize : []),
   ])("why: $name passes the checker and gives the net's numbers", async ({ name, made, shape }) => {
     const it = await made();
     const { path } = await exported(`python ${name}`, it);
