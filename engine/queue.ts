@@ -156,7 +156,7 @@ export class Queue {
 /** Workgroups in x, y, z. */
 export type Grid = readonly [number, number, number];
 
-const inNode = typeof process !== "undefined" && Boolean(process.versions?.node);
+export const inNode = typeof process !== "undefined" && Boolean(process.versions?.node);
 const sleeper = inNode ? new Int32Array(new SharedArrayBuffer(4)) : undefined;
 
 /** Waits for a GPU promise with the JavaScript thread asleep (short naps first, then 1 ms). */
