@@ -28,6 +28,7 @@ export class Progress {
 
   /** `done` steps are done; `values` are means since the last line. */
   show(done: number, values: Record<string, number>): void {
+    if (done === this.printed.step && !this.compiling) return; // the last step of all was due anyway
     const now = performance.now();
     const seconds = (now - this.printed.time) / 1000;
     const fresh = (done - this.printed.step) / seconds;
