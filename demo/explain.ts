@@ -71,9 +71,12 @@ async function traced(dev: Device, work: () => Promise<unknown>): Promise<Trace[
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 100;
   const before = dev.inspect;
-  dev.inspect = ({ kernel, tensors, grid }) => {
+  dev.inspect = ({ kernel, tensors, grid, constants }) => {
     const { blocks, op } = fromStack(new Error().stack ?? "");
-    const bound = Object.entries(tensors);
+    const off = Object.values(constants).includes(false);
+    const every = Object.values(tensors);
+    // a tensor that comes again where something is switched off only fills the place of what is not there: a bias
+    const bound = Object.entries(tensors).filter(([, x], i) => !off || every.indexOf(x) === i);
     rows.push({
       kernel,
       blocks,

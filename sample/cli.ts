@@ -1,9 +1,11 @@
 // `uiface sample`: options become identities, identities become folders of images.
 
+import { readdirSync } from "node:fs";
 import { Command, Option } from "commander";
 import { writeFolder } from "../data/folder.js";
 import { progress } from "../data/progress.js";
 import { openDevice } from "../engine/device.js";
+import { UsageError } from "../engine/errors.js";
 import { makeFolder } from "../engine/io/atomic.js";
 import { real, whole } from "../engine/options.js";
 import { newContexts } from "./contexts.js";
@@ -25,6 +27,7 @@ interface SampleOptions {
   guidance: number;
   maxCosine: number;
   form: "cheap" | "literal";
+  force: boolean;
 }
 
 export function sampleCommand(): Command {
@@ -54,11 +57,17 @@ export function sampleCommand(): Command {
         .choices(["cheap", "literal"])
         .default("cheap"),
     )
+    .option("--force", "write into a folder that holds files already", false)
     .action(sample);
 }
 
 async function sample(o: SampleOptions): Promise<void> {
   makeFolder(o.out); // before the work whose result it takes
+  const there = readdirSync(o.out).length;
+  if (there && !o.force) {
+    throw new UsageError(`${o.out} holds ${there} file${there > 1 ? "s or folders" : " or folder"} already: images of two runs would be one set.
+Choose another --out, or use --force to write over those of the same names.`);
+  }
   const device = await openDevice();
   const [nets, contexts] = o.contexts ? await given(o.contexts, o) : await invented(o);
   const { set } = await generate(nets, contexts, {

@@ -186,6 +186,15 @@ describe("files", () => {
     `);
   });
 
+  test("why: images of two runs in one folder would be taken for one set", async () => {
+    mkdirSync(join(uiface.out, "faces", "0"), { recursive: true });
+    expect(await said("sample", "--out", "faces")).toMatchInlineSnapshot(`
+      "2
+      faces holds 1 file or folder already: images of two runs would be one set.
+      Choose another --out, or use --force to write over those of the same names."
+    `);
+  });
+
   test("why: weights that are missing, of another net, or no weights", async () => {
     expect(await said("sample", "--weights", "nets")).toMatchInlineSnapshot(`
       "4
