@@ -1,8 +1,9 @@
-// npm run -s mutants -- [stem]... [--sample n] [--seed n] [--jobs n] [--thorough] [--json]
+// npm run -s mutants -- [stem]... [--sample n] [--seed n] [--jobs n] [--most n] [--thorough] [--json]
 //
 //   npm run -s mutants -- softmax              every kernel whose name begins so; `reduce` takes common/reduce.wgsl
 //   npm run -s mutants -- --sample 200         a seeded sample in which every file counts alike
 //   npm run -s mutants -- softmax --thorough   also the tests that meet the kernel far down in another op
+//   npm run -s mutants -- --most 8             all, each against the 8 likeliest tests: quicker, and at least that share is killed
 //   npm run -s mutants                         all of them: an hour or more on a software adapter
 //
 // A mutant is a kernel with one operator, sign or constant changed (mutate.ts). It is killed when a test fails or no longer
@@ -34,6 +35,7 @@ function options() {
       sample: { type: "string" },
       seed: { type: "string", default: "1" },
       jobs: { type: "string", default: `${Math.min(4, availableParallelism())}` },
+      most: { type: "string" },
       thorough: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
     },
@@ -42,12 +44,13 @@ function options() {
     if (text === undefined || /^\d+$/.test(text)) return Number(text ?? Number.POSITIVE_INFINITY);
     throw new Error(`--${name} is "${text}", but must be a whole number.`);
   };
-  const { sample, seed, jobs, thorough, json } = values;
+  const { sample, seed, jobs, most, thorough, json } = values;
   return {
     stems: positionals,
     sample: whole("sample", sample),
     seed: whole("seed", seed),
     jobs: Math.max(1, whole("jobs", jobs)),
+    most: Math.max(1, whole("most", most)),
     thorough,
     json,
   };
@@ -68,7 +71,7 @@ function sampleOf(mutants: readonly Mutant[], most: number, seed: number): Mutan
 }
 
 async function main(): Promise<number> {
-  const { stems, sample, seed, jobs, thorough, json } = options();
+  const { stems, sample, seed, jobs, most, thorough, json } = options();
   const root = rootAbove(fileURLToPath(import.meta.url));
   const accepted = JSON.parse(readFileSync(join(root, "test/mutants/accepted.json"), "utf8")) as Record<string, string>;
   const shaders = new Shaders(root);
@@ -82,7 +85,7 @@ async function main(): Promise<number> {
   const work = chunks(chosen.filter((m) => !(m.id in accepted)));
   const results: Result[] = [];
   const drain = async () => {
-    const runner = new Runner(shaders, bundled, root, thorough, log);
+    const runner = new Runner(shaders, bundled, root, thorough, most, log);
     try {
       for (let chunk = work.shift(); chunk; chunk = work.shift()) {
         for (const mutant of chunk) {

@@ -63,6 +63,8 @@ export class Runner {
     root: string,
     /** Also the files further away. */
     private readonly thorough: boolean,
+    /** Tests that a mutant meets at most: the likeliest to notice it come first. */
+    private readonly most: number,
     private readonly log: (line: string) => void,
   ) {
     this.worker = new WorkerProcess(bundle.worker);
@@ -80,6 +82,7 @@ export class Runner {
           if (++blind >= REPLACED && !tried) return { mutant, fate: "replaced", by: `${mutant.constant}` };
           continue;
         }
+        if (tried >= this.most) return { mutant, fate: "survived", by: `${tried} tests, no more were asked` };
         tried++;
         const failed = await this.against(mutant, test);
         if (failed) return failed;
@@ -160,22 +163,22 @@ export class Runner {
     return this.worker.ask({ type: "put", path, text, kernels: this.shaders.kernelsOf(path) }, CLEAN_MS);
   }
 
-  /** Test files that can reach a kernel: for each kernel the nearest ones, then those one import further away, then all. */
+  /** Test files that can reach a kernel: the nearest ones of each file that names it, then those one import further away, then all. */
   private rings(kernels: readonly string[]): TestFile[][] {
     const rings = [new Set<TestFile>(), new Set<TestFile>(), new Set<TestFile>()] as const;
-    for (const kernel of kernels) {
-      const hosts = new Set(this.namedIn.get(kernel) ?? []);
-      const host = this.shaders.hostOf(kernel);
-      if (host) hosts.add(host);
-      const distance = ({ distance }: TestFile) =>
-        Math.min(...[...hosts].map((h) => distance.get(h) ?? Number.POSITIVE_INFINITY));
-      const reaching = this.bundle.tests.filter((t) => Number.isFinite(distance(t)));
-      const least = Math.min(...reaching.map(distance));
-      for (const t of reaching) rings[Math.min(distance(t) - least, 2)]!.add(t);
+    for (const host of new Set(kernels.flatMap((kernel) => this.hostsOf(kernel)))) {
+      const reaching = this.bundle.tests.filter((t) => t.distance.has(host));
+      const least = Math.min(...reaching.map((t) => t.distance.get(host)!));
+      for (const t of reaching) rings[Math.min(t.distance.get(host)! - least, 2)]!.add(t);
     }
     const [near, next, far] = rings;
     const wanted = this.thorough || !near.size ? [near, next, far] : [near, next];
     return wanted.map((ring, i) => [...ring].filter((t) => !rings.slice(0, i).some((nearer) => nearer.has(t))));
+  }
+
+  /** The files that launch a kernel: what its header says, and whoever has its name in quotes. */
+  private hostsOf(kernel: string): string[] {
+    return [...(this.namedIn.get(kernel) ?? []), this.shaders.hostOf(kernel) ?? []].flat();
   }
 
   /** Tests known to run a kernel come first, by kills that may be hoped for a millisecond; then those named like one. */
