@@ -1,10 +1,10 @@
-// npm run -s mutants -- [stem]... [--sample n] [--seed n] [--jobs n] [--most n] [--thorough] [--json]
+// npm run -s mutants -- [stem]... [--sample n] [--seed n] [--jobs n] [--most n] [--keep file] [--thorough] [--json]
 //
 //   npm run -s mutants -- softmax              every kernel whose name begins so; `reduce` takes common/reduce.wgsl
 //   npm run -s mutants -- --sample 200         a seeded sample in which every file counts alike
 //   npm run -s mutants -- softmax --thorough   also the tests that meet the kernel far down in another op
 //   npm run -s mutants -- --most 8             all, each against the 8 likeliest tests: quicker, and at least that share is killed
-//   npm run -s mutants                         all of them: an hour or more on a software adapter
+//   npm run -s mutants -- --keep runs/mutants  all of them, an hour or more on a software adapter; goes on where it was stopped
 //
 // A mutant is a kernel with one operator, sign or constant changed (mutate.ts). It is killed when a test fails or no longer
 // ends. One that does not compile counts neither way. accepted.json lists those that change nothing, with the reason.
@@ -17,6 +17,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { random } from "../../engine/random.js";
 import { bundle } from "./bundle.js";
+import { KeptResults } from "./kept.js";
 import type { Mutant } from "./mutate.js";
 import { type Fate, type Result, Runner } from "./run.js";
 import { Shaders } from "./shaders.js";
@@ -36,6 +37,7 @@ function options() {
       seed: { type: "string", default: "1" },
       jobs: { type: "string", default: `${Math.min(4, availableParallelism())}` },
       most: { type: "string" },
+      keep: { type: "string" },
       thorough: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
     },
@@ -44,13 +46,14 @@ function options() {
     if (text === undefined || /^\d+$/.test(text)) return Number(text ?? Number.POSITIVE_INFINITY);
     throw new Error(`--${name} is "${text}", but must be a whole number.`);
   };
-  const { sample, seed, jobs, most, thorough, json } = values;
+  const { sample, seed, jobs, most, keep, thorough, json } = values;
   return {
     stems: positionals,
     sample: whole("sample", sample),
     seed: whole("seed", seed),
     jobs: Math.max(1, whole("jobs", jobs)),
     most: Math.max(1, whole("most", most)),
+    keep,
     thorough,
     json,
   };
@@ -71,7 +74,7 @@ function sampleOf(mutants: readonly Mutant[], most: number, seed: number): Mutan
 }
 
 async function main(): Promise<number> {
-  const { stems, sample, seed, jobs, most, thorough, json } = options();
+  const { stems, sample, seed, jobs, most, keep, thorough, json } = options();
   const root = rootAbove(fileURLToPath(import.meta.url));
   const accepted = JSON.parse(readFileSync(join(root, "test/mutants/accepted.json"), "utf8")) as Record<string, string>;
   const shaders = new Shaders(root);
@@ -82,8 +85,11 @@ async function main(): Promise<number> {
   const start = performance.now();
   const seconds = () => Math.round((performance.now() - start) / 100) / 10;
   const bundled = await bundle(root);
-  const work = chunks(chosen.filter((m) => !(m.id in accepted)));
-  const results: Result[] = [];
+  const kept = new KeptResults(keep, shaders.texts);
+  const counted = chosen.filter((m) => !(m.id in accepted));
+  const results: Result[] = counted.flatMap((m) => kept.get(m) ?? []);
+  if (results.length) log(`${results.length} of them are in ${keep}`);
+  const work = chunks(counted.filter((m) => !kept.get(m)));
   const drain = async () => {
     const runner = new Runner(shaders, bundled, root, thorough, most, log);
     try {
@@ -94,6 +100,7 @@ async function main(): Promise<number> {
           if (process.env.DEBUG)
             log(`${Math.round(performance.now() - before)} ms  ${mutant.id}  ${result.fate}  ${result.by}`);
           results.push(result);
+          kept.add(result);
           if (result.fate === "survived") log(survivor(result));
           if (results.length % 25 === 0) log(`${results.length} of ${chosen.length}, ${seconds()} s`);
         }
