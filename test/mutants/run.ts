@@ -163,22 +163,21 @@ export class Runner {
     return this.worker.ask({ type: "put", path, text, kernels: this.shaders.kernelsOf(path) }, CLEAN_MS);
   }
 
-  /** Test files that can reach a kernel: the nearest ones of each file that names it, then those one import further away, then all. */
+  /**
+   * Test files that can reach a kernel: those nearest to its host, and those nearest to a file with its name in quotes (a test of
+   * the kernel alone, often); then those one import further away; then all.
+   */
   private rings(kernels: readonly string[]): TestFile[][] {
     const rings = [new Set<TestFile>(), new Set<TestFile>(), new Set<TestFile>()] as const;
-    for (const host of new Set(kernels.flatMap((kernel) => this.hostsOf(kernel)))) {
-      const reaching = this.bundle.tests.filter((t) => t.distance.has(host));
-      const least = Math.min(...reaching.map((t) => t.distance.get(host)!));
-      for (const t of reaching) rings[Math.min(t.distance.get(host)! - least, 2)]!.add(t);
+    for (const files of kernels.flatMap((k) => [[this.shaders.hostOf(k) ?? ""], [...(this.namedIn.get(k) ?? [])]])) {
+      const distance = (t: TestFile) => Math.min(...files.map((f) => t.distance.get(f) ?? Number.POSITIVE_INFINITY));
+      const reaching = this.bundle.tests.filter((t) => Number.isFinite(distance(t)));
+      const least = Math.min(...reaching.map(distance));
+      for (const t of reaching) rings[Math.min(distance(t) - least, 2)]!.add(t);
     }
     const [near, next, far] = rings;
     const wanted = this.thorough || !near.size ? [near, next, far] : [near, next];
     return wanted.map((ring, i) => [...ring].filter((t) => !rings.slice(0, i).some((nearer) => nearer.has(t))));
-  }
-
-  /** The files that launch a kernel: what its header says, and whoever has its name in quotes. */
-  private hostsOf(kernel: string): string[] {
-    return [...(this.namedIn.get(kernel) ?? []), this.shaders.hostOf(kernel) ?? []].flat();
   }
 
   /** Tests known to run a kernel come first, by kills that may be hoped for a millisecond; then those named like one. */
