@@ -95,7 +95,7 @@ export async function* measureNets(dev: Device, rounds: number, only = ""): Asyn
 
 export type Timed = Pick<NetRow, "ms" | "recordMs" | "dispatches" | "peakBytes">;
 
-export async function timed({ queue, pool }: Device, { run }: Job): Promise<Timed> {
+export async function timed({ queue, pool }: Device, { run }: Pick<Job, "run">): Promise<Timed> {
   await queue.idle();
   pool.resetPeak();
   const [start, before] = [performance.now(), queue.dispatches];

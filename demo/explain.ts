@@ -112,7 +112,12 @@ function fromStack(stack: string): { blocks: string[]; op: string } {
   let op = "";
   for (const call of calls) {
     const [, owner, method] = /^(\w+?)\d*\.(\w+)$/.exec(call) ?? []; // the bundle numbers classes of one name: Block2
-    if (owner && /^[A-Z]/.test(owner) && (method === "forward" || method === "run") && owner !== "Kernel")
+    if (
+      owner &&
+      /^[A-Z]/.test(owner) &&
+      (method === "forward" || method === "run") &&
+      !/^(?:Kernel|Replay)$/.test(owner)
+    )
       blocks.unshift(owner);
     else if (!blocks.length && !owner && /^[a-z]\w+$/.test(call) && !around.has(call)) op = call;
   }

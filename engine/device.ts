@@ -55,6 +55,8 @@ export class Device {
   readonly tuningName: string;
   /** Workgroups in x before a kernel's grid folds into y: the adapter's limit; tests set less to run the fold. */
   foldAfter: number;
+  /** How often a tensor moved to other memory (Tensor.rebase). */
+  moves = 0;
   /** Sees every run of a kernel, once it is recorded: for DEBUG=nan (nan.ts) and for traces. */
   inspect: ((run: KernelRun) => void) | undefined;
   /** With DEBUG=nan, throws if any kernel so far made a value that is not finite. */

@@ -4,7 +4,11 @@
 //   2. `const NAME: u32 = 4u;`  `alias NAME = f32;`          the value replaced by the caller's
 //   3. `// @unroll` above  for (var i = 0u; i < N; i++) {    the body written out, i as a number
 //   4. `// @registers` above  var c: array<vec4f, N>;        N variables c_0 .. ; every c[constant] rewritten
-//   5. `subgroupShuffle(v, <constant>)`                      the adapter's broadcast, which takes only a constant lane
+//   5. `subgroupShuffle(v, <constant>)`                      the adapter's broadcast, which takes only a constant lane;
+//      `subgroupShuffleXor(v, <constant>)` in a quad         its swap
+//
+// `// @unroll NAME` and `// @registers NAME` count where the constant NAME is true. Two @registers above an array of arrays name
+// its elements at both levels.
 //
 // Both software adapters keep an indexed array in memory and run constant loops as loops: 3 to 4 times slower than the
 // text written out. A file is valid and right without steps 2 to 5. Text to text: no GPU, no files.
@@ -39,11 +43,13 @@ export class ExpandError extends Error {
   }
 }
 
-const MARKER = /^\s*\/\/\s*@(\w+)/;
+const MARKER = /^\s*\/\/\s*@(\w+)(?: ([A-Z_]+)\s*$)?/;
 const DECLARATION = /^((?:const|alias) (\w+)(?:: (\w+))? = )([^;]+)(;.*)$/; // from column 0: module scope
 const LOOP = /^(\s*)for \(var (\w+) = 0u; \2 < ([^;]+); \2\+\+\) \{(.*)$/;
-const ARRAY = /^(\s*)var (\w+): array<([^,]+), ([^>]+)>;/;
-const SHUFFLE = "subgroupShuffle(";
+const ARRAY = /^(\s*)var (\w+): array<(.+), ([^,<>]+)>;/;
+const SHUFFLE = /\bsubgroupShuffle(Xor)?\(/g;
+/** What exchanges the values of lanes that differ by 0 to 3. */
+const SWAPS = ["", "quadSwapX", "quadSwapY", "quadSwapDiagonal"];
 
 export function expand(text: string, options: ExpandOptions = {}): { text: string; lines: Origin[] } {
   const lines = inlineImports(text, options.file ?? "shader", options.read, new Set());
@@ -86,7 +92,7 @@ function replaceConstants(lines: Line[], constants: Record<string, ConstantValue
       throw new ExpandError(line.from, `${name} (${kind ?? "no type"}) cannot become ${JSON.stringify(value)}.`);
     names.push(name);
     line.text = before + fresh + after;
-    const number = kind === "alias" ? undefined : evaluate(fresh, known);
+    const number = kind === "alias" ? undefined : kind === "bool" ? Number(fresh === "true") : evaluate(fresh, known);
     if (number !== undefined) known.set(name, number);
   }
   const wrong = [...values.keys()].filter((name) => !names.includes(name)).join(", ");
@@ -94,12 +100,21 @@ function replaceConstants(lines: Line[], constants: Record<string, ConstantValue
   throw new ExpandError(lines[0]!.from, `no constant or alias ${wrong}; there are: ${names.join(", ") || "none"}.`);
 }
 
+/** Whether the line is this marker, and the constant that it may name is true. */
+function marks({ text, from }: Line, kind: "unroll" | "registers", known: Known): boolean {
+  const [, found, condition] = MARKER.exec(text) ?? [];
+  if (found !== kind || !condition) return found === kind;
+  const value = known.get(condition);
+  if (value === undefined) throw new ExpandError(from, `@${kind}: there is no constant ${condition}.`);
+  return value === 1;
+}
+
 /** Step 3. Inner loops are written out once the outer number is known: their bounds may use it. */
 function unroll(lines: Line[], known: Known): Line[] {
   const out: Line[] = [];
   for (let i = 0; i < lines.length; i++) {
     const { text, from } = lines[i]!;
-    if (MARKER.exec(text)?.[1] !== "unroll") {
+    if (!marks(lines[i]!, "unroll", known)) {
       out.push({ text, from });
       continue;
     }
@@ -141,23 +156,28 @@ function unroll(lines: Line[], known: Known): Line[] {
 }
 
 /** Step 4. A name is rewritten from its declaration to the end of the block around it. */
-function nameRegisters(lines: Line[], known: Known): Line[] {
+function nameRegisters(given: readonly Line[], known: Known): Line[] {
+  const lines = [...given];
   const out: Line[] = [];
   const scopes: { name: string; count: number; depth: number; use: RegExp }[] = []; // innermost first
   let depth = 0;
   for (let i = 0; i < lines.length; i++) {
     let { text, from } = lines[i]!;
-    if (MARKER.exec(text)?.[1] === "registers") {
+    if (marks(lines[i]!, "registers", known)) {
+      const inner = MARKER.exec(lines[i + 1]?.text ?? "")?.[1] === "registers" ? [lines[++i]!] : [];
       const [all, indent, name, type, bound] = ARRAY.exec(lines[++i]?.text ?? "") ?? [];
       if (!all) throw new ExpandError(from, "@registers needs `var name: array<type, N>;` on the next line.");
       const count = evaluate(bound!, known);
       if (!count)
         throw new ExpandError(from, `@registers: the size \`${bound}\` of ${name} is no constant of 1 or more.`);
       scopes.unshift({ name: name!, count, depth, use: word(name!) });
-      for (let n = 0; n < count; n++) out.push({ text: `${indent}var ${name}_${n}: ${type};`, from: lines[i]!.from });
+      const named = Array.from({ length: count }, (_, n) => `${indent}var ${name}_${n}: ${type};`);
+      const origin = lines[i]!.from;
+      lines.splice(i + 1, 0, ...named.flatMap((line) => [...inner, { text: line, from: origin }]));
       continue;
     }
-    for (const { name, count, use } of scopes) {
+    for (let k = 0; k < scopes.length; k++) {
+      const { name, count, use } = scopes[k]!;
       if (!text.includes(name)) continue;
       for (let found = use.exec(code(text)); found; found = use.exec(code(text))) {
         const start = found.index + name.length;
@@ -169,6 +189,7 @@ function nameRegisters(lines: Line[], known: Known): Line[] {
         if (n === undefined || n >= count)
           throw new ExpandError(from, `${name} is @registers: its index \`${index}\` ${why}`);
         text = `${text.slice(0, found.index)}${name}_${n}${text.slice(end + 1)}`;
+        k = -1; // the new name may itself be that of an array in registers
       }
     }
     out.push({ text, from });
@@ -183,15 +204,19 @@ function nameRegisters(lines: Line[], known: Known): Line[] {
 
 /** Step 5. A shuffle whose lane is no constant stays: it is right as it stands. */
 function spreadShuffles({ text, from }: Line, known: Known, spread: string): string {
-  for (let at = text.indexOf(SHUFFLE); at >= 0; at = text.indexOf(SHUFFLE, at + 1)) {
-    const open = at + SHUFFLE.length - 1;
+  const quad = spread === "quadBroadcast";
+  for (const found of [...text.matchAll(SHUFFLE)].reverse()) {
+    const open = found.index + found[0].length - 1;
     const end = closing(text, open);
     const comma = text.lastIndexOf(",", end);
     if (end < 0) throw new ExpandError(from, "a subgroupShuffle must stand on one line.");
     const lane = evaluate(text.slice(comma + 1, end), known);
-    if (lane === undefined) continue;
-    if (spread === "quadBroadcast" && lane > 3) throw new ExpandError(from, `a quad has no lane ${lane}.`);
-    text = `${text.slice(0, at)}${spread}${text.slice(open, comma)}, ${lane}u${text.slice(end)}`;
+    const swap = found[1] !== undefined;
+    if (lane === undefined || (swap && (!quad || lane > 3))) continue;
+    if (quad && lane > 3) throw new ExpandError(from, `a quad has no lane ${lane}.`);
+    const value = text.slice(open, comma);
+    const call = swap ? `${SWAPS[lane]}${value})` : `${spread}${value}, ${lane}u)`;
+    text = text.slice(0, found.index) + call + text.slice(end + 1);
   }
   return text;
 }

@@ -2,13 +2,15 @@
 // bucket instead of one a parameter, and the norm of all gradients (health.ts) is two kernels.
 //
 // Invariants   - the parameters stay the same Tensor objects; only where they lie changes
-//              - each begins at a multiple of 256 bytes (the largest offset alignment WebGPU allows an adapter to ask for)
+//              - each begins at a multiple of 256 bytes (the largest offset alignment WebGPU allows an adapter to ask for), but
+//                for those that lay together before (nn.ts#Joint): they lie as they did, and the first begins there
 //              - the gaps behind them are zero in the weights and, whenever a kernel reads a whole bucket, in the gradients
 //              - `.grad` of a parameter is a view of its bucket's gradients and nothing else
 
 import { type Device, device } from "./device.js";
 import { AdapterError, ShapeError, TrainingStopped, UifaceError } from "./errors.js";
 import { Health } from "./health.js";
+import { recorder } from "./recorder.js";
 import { keep } from "./scope.js";
 import type { Launch } from "./shader.js";
 import { copyElements, show, Tensor, zeros } from "./tensor.js";
@@ -26,6 +28,8 @@ interface Place {
   grad: Tensor;
   /** In bytes. */
   offset: number;
+  /** Where the next may begin. */
+  end: number;
 }
 
 export interface Bucket {
@@ -72,19 +76,21 @@ export class Flat {
     const odd = parameters.find((p) => p.dtype !== "f32" || p.node);
     if (odd) throw new ShapeError(`flatten: ${odd.name} ${show(odd)} is no f32 leaf.`);
     const room = Math.min(BUCKET_BYTES, this.device.limits.maxStorageBufferBindingSize);
-    for (const group of packed(parameters, room)) this.buckets.push(this.gather(group));
+    for (const group of packed(unitsOf(parameters), room)) this.buckets.push(this.gather(group));
     for (const p of parameters) homes.set(p, this);
     this.device.pool.trim(); // where the parameters lay before, as much memory again, would stay idle for ever
   }
 
   /** Marks every gradient as absent: the next backward overwrites it, an update without a backward takes it as zero. */
   zeroGrad(): void {
+    recorder?.refuse("which gradients are stale", "Call zeroGrad() outside.");
     for (const p of this.parameters) p.gradIsStale = true;
     this.measured = false;
   }
 
   /** Measures the gradients for the next update; see Health.measure. Returns their norm before clipping, (1). */
   measure(maxNorm = 0): Tensor {
+    recorder?.refuse("the number of an update", "Clip and step() outside.");
     this.clearGaps();
     const grads = this.buckets.map((bucket) => bucket.grads);
     this.health.measure(grads, this.updates + 1, maxNorm);
@@ -95,6 +101,7 @@ export class Flat {
   /** Runs `update` for every bucket; the gradients are measured first, unless they were since the last update. */
   update(update: (bucket: Bucket, index: number) => void): void {
     this.refuseSwapped("an update");
+    recorder?.refuse("the rate and number of an update", "Call step() outside.");
     if (!this.measured) this.measure();
     this.measured = false;
     this.updates++;
@@ -128,17 +135,20 @@ Run with a lower --lr, or with DEBUG=nan to see the first kernel that makes such
   /** The parts of such buffers by parameter name, with each parameter's shape and layout. */
   views(buffers: readonly Tensor[], prefix = ""): Map<string, Tensor> {
     const views = new Map<string, Tensor>();
-    this.buckets.forEach(({ places }, b) => {
-      for (const { parameter, offset } of places) {
-        const name = prefix + parameter.name;
-        if (!parameter.name || views.has(name)) {
-          throw new UifaceError(
-            `Two parameters are called "${parameter.name}" (the second is ${show(parameter)}): a state needs names that differ.`,
-          );
-        }
-        views.set(name, viewOf(buffers[b]!, parameter, offset));
+    const homes = this.buckets.flatMap(({ places }, b) =>
+      places.map(({ parameter, offset }) => [parameter, { buffer: buffers[b]!, offset }] as const),
+    );
+    const at = new Map(homes);
+    for (const parameter of this.parameters) {
+      const name = prefix + parameter.name;
+      if (!parameter.name || views.has(name)) {
+        throw new UifaceError(
+          `Two parameters are called "${parameter.name}" (the second is ${show(parameter)}): a state needs names that differ.`,
+        );
       }
-    });
+      const { buffer, offset } = at.get(parameter)!;
+      views.set(name, viewOf(buffer, parameter, offset));
+    }
     return views;
   }
 
@@ -162,11 +172,11 @@ Run with a lower --lr, or with DEBUG=nan to see the first kernel that makes such
     return { workgroups: Math.ceil(weights.size / (4 * VECS * 64)), constants: { VECS } };
   }
 
-  private gather(parameters: readonly Tensor[]): Bucket {
-    const bytes = parameters.reduce((sum, p) => sum + padded(p), 0);
+  private gather(units: readonly Unit[]): Bucket {
+    const bytes = units.reduce((sum, unit) => sum + padded(unit), 0);
     const most = this.device.limits.maxStorageBufferBindingSize;
     if (bytes > most) {
-      const p = parameters[0]!;
+      const [p] = units[0] as [Tensor];
       throw new AdapterError(
         `The parameter ${p.name} ${show(p)} takes ${bytes.toLocaleString("en")} bytes; this adapter binds ${most.toLocaleString("en")} at most.`,
       );
@@ -174,20 +184,30 @@ Run with a lower --lr, or with DEBUG=nan to see the first kernel that makes such
     const weights = keep(zeros([bytes / 4]));
     const grads = keep(zeros([bytes / 4]));
     const places: Place[] = [];
-    let offset = 0;
-    for (const parameter of parameters) {
-      const grad = viewOf(grads, parameter, offset);
-      copyElements(parameter, weights, { to: offset / 4 });
-      parameter.rebase(weights.storage, offset);
-      const before = parameter.grad;
-      if (before && !parameter.gradIsStale) copyElements(before, grad);
-      parameter.gradIsStale ||= !before;
-      before?.dispose();
-      parameter.grad = grad;
-      places.push({ parameter, grad, offset });
-      offset += padded(parameter);
+    let start = 0;
+    for (const unit of units) {
+      const base = start - unit[0]!.offset;
+      start += padded(unit);
+      const offsets = unit.map((p) => base + p.offset);
+      unit.forEach((parameter, i) => {
+        const [offset, end] = [offsets[i]!, offsets[i + 1] ?? start];
+        places.push({ parameter, grad: this.move(parameter, weights, grads, offset), offset, end });
+      });
     }
     return { weights, grads, places };
+  }
+
+  /** Gives a parameter its place, and the gradient that it has, if any. */
+  private move(parameter: Tensor, weights: Tensor, grads: Tensor, offset: number): Tensor {
+    const grad = viewOf(grads, parameter, offset);
+    copyElements(parameter, weights, { to: offset / 4 });
+    parameter.rebase(weights.storage, offset);
+    const before = parameter.grad;
+    if (before && !parameter.gradIsStale) copyElements(before, grad);
+    parameter.gradIsStale ||= !before;
+    before?.dispose();
+    parameter.grad = grad;
+    return grad;
   }
 
   /** Zeroes gradients that no backward wrote, and what an accumulating kernel may have left behind the others. */
@@ -196,7 +216,7 @@ Run with a lower --lr, or with DEBUG=nan to see the first kernel that makes such
       const { buffer } = grads.storage.block;
       let from = 0; // of a run of neighbours that are cleared in one go
       let to = 0;
-      for (const { parameter, grad, offset } of places) {
+      for (const { parameter, grad, offset, end: next } of places) {
         if (parameter.grad !== grad) {
           throw new UifaceError(
             `The gradient of ${parameter.name} ${show(parameter)} was replaced. Use zeroGrad() to start over.`,
@@ -204,8 +224,8 @@ Run with a lower --lr, or with DEBUG=nan to see the first kernel that makes such
         }
         const bytes = 4 * parameter.size;
         const [start, end] = parameter.gradIsStale
-          ? [offset, offset + padded(parameter)]
-          : [offset + bytes, offset + overrun(bytes)];
+          ? [offset, next]
+          : [offset + bytes, Math.min(offset + overrun(bytes), next)];
         if (start === end) continue;
         if (start !== to) {
           this.device.queue.clear(buffer, from, to - from);
@@ -218,23 +238,40 @@ Run with a lower --lr, or with DEBUG=nan to see the first kernel that makes such
   }
 }
 
-const padded = (p: Tensor): number => Math.max(1, Math.ceil((4 * p.size) / ALIGNMENT)) * ALIGNMENT;
+/** Parameters that move as one, in the order of memory. */
+type Unit = readonly Tensor[];
+
+/** Parameters in the order given; those that share memory follow the first of theirs. */
+function unitsOf(parameters: readonly Tensor[]): Unit[] {
+  const units = new Map<Tensor["storage"], Tensor[]>();
+  for (const p of parameters) {
+    const unit = units.get(p.storage);
+    if (unit) unit.push(p);
+    else units.set(p.storage, [p]);
+  }
+  return [...units.values()].map((unit) => unit.sort((a, b) => a.offset - b.offset));
+}
+
+const padded = (unit: Unit): number => {
+  const [first, last] = [unit[0]!, unit.at(-1)!];
+  return Math.max(1, Math.ceil((last.offset + 4 * last.size - first.offset) / ALIGNMENT)) * ALIGNMENT;
+};
 const overrun = (bytes: number): number => Math.ceil(bytes / OVERRUN) * OVERRUN;
 
 const viewOf = (buffer: Tensor, like: Tensor, offset: number): Tensor =>
   keep(new Tensor(buffer.storage.retain(), like.shape, "f32", like.layout, offset));
 
 /** In the given order, as many to a bucket as fit; one that is too large for any has a bucket of its own. */
-function packed(parameters: readonly Tensor[], limit: number): Tensor[][] {
-  const groups: Tensor[][] = [];
+function packed(units: readonly Unit[], limit: number): Unit[][] {
+  const groups: Unit[][] = [];
   let room = 0;
-  for (const p of parameters) {
-    if (padded(p) > room) {
+  for (const unit of units) {
+    if (padded(unit) > room) {
       groups.push([]);
       room = limit;
     }
-    groups.at(-1)!.push(p);
-    room -= padded(p);
+    groups.at(-1)!.push(unit);
+    room -= padded(unit);
   }
   return groups;
 }

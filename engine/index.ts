@@ -55,6 +55,7 @@ export {
 export { Adam, AdamW, Ema, SGD } from "./optim.js";
 export { random } from "./random.js";
 export { recompute } from "./recompute.js";
+export { replay } from "./replay.js";
 export { keep, scope } from "./scope.js";
 export { backward, noGrad } from "./tape.js";
 export { empty, Tensor, tensor, zeros } from "./tensor.js";

@@ -13,12 +13,13 @@
 import { FileError, UifaceError } from "./errors.js";
 import { type HostTensor, toFloat32 } from "./io/host.js";
 import { batchNorm } from "./ops/batch_norm.js";
-import { cat } from "./ops/cat.js";
 import { convTranspose2d } from "./ops/conv_transpose2d.js";
 import { conv2d, type Padding } from "./ops/conv2d.js";
 import { groupNorm } from "./ops/group_norm.js";
+import { groupNormPair } from "./ops/group_norm_pair.js";
 import { linear, linearChannels } from "./ops/linear.js";
 import { prelu } from "./ops/prelu.js";
+import { viewOf } from "./parts.js";
 import { type Rng, random } from "./random.js";
 import { keep } from "./scope.js";
 import { empty, type Layout, layoutFor, type Shape, show, sizeOf, type Tensor } from "./tensor.js";
@@ -53,7 +54,10 @@ export const kaimingFanOut: Init = (rng, shape) =>
 export class Parameter {
   /** Its key, once the module around it has named it. */
   name = "";
+  /** What it is a part of: it then lies in memory behind the part before. */
+  joint: Joint | undefined;
   #tensor: Tensor | undefined;
+  #place: Tensor | undefined;
 
   constructor(
     readonly shape: Shape,
@@ -74,11 +78,18 @@ Call init(seed) or load(file) on the net first.`);
   /** Takes values in PyTorch's order. The tensor stays the same from the first call on. */
   write(data: Float32Array): void {
     if (!this.#tensor) {
-      const fresh = keep(empty(this.shape, "f32", layoutFor(this.shape)));
+      if (!this.#place) this.joint?.lay();
+      const fresh = this.#place ?? empty(this.shape, "f32", layoutFor(this.shape));
       fresh.name = this.name;
-      this.#tensor = this.kind === "trained" ? fresh.requiresGrad() : fresh;
+      this.#tensor = this.kind === "trained" ? fresh.requiresGrad() : keep(fresh);
+      this.#place = undefined;
     }
     this.#tensor.write(data);
+  }
+
+  /** Where its first values will go: a joint's call. */
+  lay(memory: Tensor, from: number): void {
+    this.#place = keep(viewOf(memory, this.shape, layoutFor(this.shape), from));
   }
 
   /** Takes the values of a tensor of the same shape and layout, on the GPU. */
@@ -90,8 +101,40 @@ Call init(seed) or load(file) on the net first.`);
 
   dispose(): void {
     this.#tensor?.grad?.dispose();
-    this.#tensor?.dispose();
+    for (const tensor of [this.#tensor, this.#place]) tensor?.dispose();
     this.#tensor = undefined;
+    this.#place = undefined;
+  }
+}
+
+/**
+ * Parameters, (O1, ...), (O2, ...), .., that lie one behind the other from their first values on, so that a product takes them as
+ * one of (O1 + O2 + .., ...) without a copy. Each keeps its name, and its part of the gradient. Made before the values.
+ */
+export class Joint {
+  constructor(private readonly parts: readonly Parameter[]) {
+    for (const part of parts) part.joint = this;
+  }
+
+  /** All parts: a leaf. */
+  get value(): Tensor {
+    const parts = this.parts.map((part) => part.value);
+    const [first] = parts as [Tensor];
+    const rows = parts.reduce((n, part) => n + part.dim(0), 0);
+    const whole = viewOf(first, [rows, ...first.shape.slice(1)], first.layout, 0);
+    return Object.assign(whole, { parts, wantsGrad: first.wantsGrad, name: `${first.name} and those behind it` });
+  }
+
+  lay(): void {
+    const sizes = this.parts.map((part) => sizeOf(part.shape));
+    const memory = empty([sizes.reduce((a, b) => a + b, 0)]);
+    this.parts.forEach((part, i) => {
+      part.lay(
+        memory,
+        sizes.slice(0, i).reduce((a, b) => a + b, 0),
+      );
+    });
+    memory.dispose();
   }
 }
 
@@ -283,11 +326,6 @@ export class Linear extends Weighted {
   forward(x: Tensor): Tensor {
     return linear(x, this.weight.value, this.bias?.value);
   }
-
-  /** The same on dimension 1: (B, I, ...) -> (B, O, ...); `plus` is added. */
-  channels(x: Tensor, plus?: Tensor): Tensor {
-    return linearChannels(x, this.weight.value, this.bias?.value, plus);
-  }
 }
 
 /** (B, I, H, W) -> (B, O, H', W'). One number is a square kernel; one of 1 without a stride is a matrix product over the channels. */
@@ -322,21 +360,16 @@ export class Conv1d extends Weighted {
   }
 }
 
-/**
- * Layers of the same input as one product; their outputs follow each other: in the last dimension after Linear, in the channels
- * after Conv1d.
- */
-export function together(x: Tensor, layers: readonly (Linear | Conv1d)[]): Tensor {
-  const w = cat(
-    layers.map((layer) => layer.weight.value),
-    0,
-  );
-  const b = cat(
-    layers.map((layer) => layer.bias!.value),
-    0,
-  );
-  return x.shape.length === 2 ? linear(x, w, b) : linearChannels(x, w, b);
+/** The weights and biases of layers that work as one. */
+export interface Joined {
+  weight: Joint;
+  bias: Joint;
 }
+
+export const joined = (layers: readonly (Linear | Conv1d | GroupNorm)[]): Joined => ({
+  weight: new Joint(layers.map((layer) => layer.weight)),
+  bias: new Joint(layers.map((layer) => layer.bias!)),
+});
 
 /** The weight is (I, O, k, k), as PyTorch has it; so is its fan-in O k k. */
 export class ConvTranspose2d extends Weighted {
@@ -374,6 +407,11 @@ export class GroupNorm extends Module {
   /** act((1 + scale) gn(x) + shift): `modulation` is scale and shift, (B, 2 C), act is SiLU or nothing. */
   forward(x: Tensor, fused: { silu?: boolean; modulation?: Tensor; layout?: Layout } = {}): Tensor {
     return groupNorm(x, this.groups, this.weight.value, this.bias.value, { eps: this.eps, ...fused });
+  }
+
+  /** y = act(gn(x)) of a and b joined in their channels, and x. */
+  pair(a: Tensor, b: Tensor, fused: { silu?: boolean } = {}): { x: Tensor; y: Tensor } {
+    return groupNormPair([a, b], this.groups, this.weight.value, this.bias.value, { eps: this.eps, ...fused });
   }
 }
 

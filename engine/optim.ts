@@ -13,6 +13,7 @@
 import { UifaceError } from "./errors.js";
 import { type Bucket, type Flat, flatten } from "./flat.js";
 import type { HostTensor } from "./io/host.js";
+import { recorder } from "./recorder.js";
 import { keep } from "./scope.js";
 import { kernel, perElement } from "./shader.js";
 import { loadInto, type Part } from "./state.js";
@@ -185,6 +186,7 @@ export class Ema implements Part {
   /** average = decay average + (1 - decay) weights; see emaDecay in schedules.ts. */
   update(decay: number): void {
     this.flat.refuseSwapped("an update");
+    recorder?.refuse("the decay of an average", "Call ema.update() outside.");
     const { state: health } = this.flat.health;
     this.flat.buckets.forEach((bucket, i) => {
       const params = { n: bucket.weights.size, decay, gain: 1 - decay };

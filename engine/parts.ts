@@ -13,7 +13,7 @@ import { Tensor } from "./tensor.js";
 const ALIGNMENT = 256;
 
 /** Whether a kernel can bind each of these whole. */
-export function bindable(tensors: Iterable<Tensor>): boolean {
+export function bindable(tensors: Iterable<{ size: number }>): boolean {
   const most = mostElements();
   for (const x of tensors) if (x.size > most) return false;
   return true;

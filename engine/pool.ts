@@ -1,6 +1,6 @@
 // GPU memory: buffers by size class, reused as soon as they are free, with counters that are exact.
 //
-// Invariants   - a block is either live (held by a Storage) or idle (in its class's list), never both
+// Invariants   - a block is either live (owned by a Storage, or held by recorded calls) or idle (in its class's list), never both
 //              - liveBytes is the sum of the sizes of live blocks; peakBytes its maximum since the last resetPeak()
 //              - of the idle blocks of a class the one with the smallest id is taken: a step that asks for the same sizes as
 //                the one before gets the same buffers, and so finds its bind groups in the cache
@@ -9,12 +9,17 @@
 
 import { AdapterError } from "./errors.js";
 import type { Guard } from "./guard.js";
+import { recorder } from "./recorder.js";
 
 /** One GPU buffer of the pool. `id` is unique in the process and names the buffer in the bind-group cache. */
 export interface Block {
   readonly buffer: GPUBuffer;
   readonly id: number;
   readonly bytes: number;
+  /** Whether a Storage has it. */
+  owned: boolean;
+  /** Recorded calls that write there (replay.ts): nobody else may have it. */
+  holders: number;
 }
 
 let nextId = 1;
@@ -38,6 +43,7 @@ export class Pool {
   peakHeldBytes = 0;
   /** By size class, smallest id last. */
   private readonly idle = new Map<number, Block[]>();
+  private readonly blocks = new WeakMap<GPUBuffer, Block>();
 
   /**
    * @param onDestroy   called before idle buffers are destroyed: recorded commands must be submitted by then
@@ -55,16 +61,48 @@ export class Pool {
     const recycled = this.idle.get(size)?.pop();
     if (recycled) this.idleBytes -= size;
     const block = recycled ?? this.create(size, bytes);
+    block.owned = true;
     this.guard?.take(block, bytes);
-    this.liveBytes += size;
-    this.liveBlocks++;
-    this.peakBytes = Math.max(this.peakBytes, this.liveBytes);
-    this.peakHeldBytes = Math.max(this.peakHeldBytes, this.liveBytes + this.idleBytes);
+    this.countLive(size);
     return block;
   }
 
   release(block: Block): void {
     this.guard?.giveBack(block);
+    block.owned = false;
+    if (!block.holders) this.lay(block);
+  }
+
+  /** Keeps a block from being handed out, whoever gives it back, until `letGo`. */
+  hold(block: Block): void {
+    if (!block.owned && !block.holders) {
+      const list = this.idle.get(block.bytes)!;
+      list.splice(list.indexOf(block), 1);
+      this.idleBytes -= block.bytes;
+      this.countLive(block.bytes);
+    }
+    block.holders++;
+  }
+
+  letGo(block: Block): void {
+    block.holders--;
+    if (!block.owned && !block.holders) this.lay(block);
+  }
+
+  /** The block of a buffer; undefined for one that is not the pool's. */
+  blockOf(buffer: GPUBuffer): Block | undefined {
+    return this.blocks.get(buffer);
+  }
+
+  private countLive(bytes: number): void {
+    this.liveBytes += bytes;
+    this.liveBlocks++;
+    this.peakBytes = Math.max(this.peakBytes, this.liveBytes);
+    this.peakHeldBytes = Math.max(this.peakHeldBytes, this.liveBytes + this.idleBytes);
+  }
+
+  /** From live to idle. */
+  private lay(block: Block): void {
     this.liveBytes -= block.bytes;
     this.liveBlocks--;
     this.idleBytes += block.bytes;
@@ -79,8 +117,9 @@ export class Pool {
     this.peakBytes = this.liveBytes;
   }
 
-  /** Destroys every idle buffer. */
+  /** Destroys every idle buffer; none while a call is recorded that may have used it. */
   trim(): void {
+    if (recorder) return;
     this.onDestroy();
     for (const list of this.idle.values()) for (const block of list) block.buffer.destroy();
     this.idle.clear();
@@ -98,6 +137,8 @@ Use a smaller batch.`);
     if (this.idleBytes > Math.max(256 * 2 ** 20, this.liveBytes)) this.trim();
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     const buffer = this.device.createBuffer({ size: size + (this.guard?.bytes ?? 0), usage });
-    return { buffer, id: nextId++, bytes: size };
+    const block = { buffer, id: nextId++, bytes: size, owned: false, holders: 0 };
+    this.blocks.set(buffer, block);
+    return block;
   }
 }

@@ -7,6 +7,7 @@
 //                which costs a software adapter one of its cores (measured 1.4x-1.8x; delete when the bindings block)
 
 import type { Profiler } from "./profile.js";
+import { recorder } from "./recorder.js";
 
 /** Dispatches a batch holds before it is submitted, so that the adapter starts while JavaScript still records. */
 const BATCH = 64;
@@ -51,6 +52,18 @@ export class Queue {
     return offset;
   }
 
+  /** Reserves a place in the arena for a Params struct given as its bytes. */
+  put(bytes: Uint8Array): number {
+    const offset = this.reserve(bytes.length);
+    this.arenaBytes.set(bytes, offset);
+    return offset;
+  }
+
+  /** A copy of what was written to the arena, before anything else is reserved. */
+  paramsAt(offset: number, bytes: number): Uint8Array {
+    return this.arenaBytes.slice(offset, offset + bytes);
+  }
+
   dispatch(
     label: string,
     pipeline: GPUComputePipeline,
@@ -76,6 +89,7 @@ export class Queue {
     this.endPass();
     this.commands().copyBufferToBuffer(from, fromOffset, to, toOffset, bytes);
     this.wrote?.(to);
+    recorder?.command(from, to, () => this.copy(from, fromOffset, to, toOffset, bytes));
   }
 
   clear(buffer: GPUBuffer, offset: number, bytes: number): void {
@@ -83,10 +97,15 @@ export class Queue {
     this.endPass();
     this.commands().clearBuffer(buffer, offset, bytes);
     this.wrote?.(buffer);
+    recorder?.command(undefined, buffer, () => this.clear(buffer, offset, bytes));
   }
 
   /** Uploads; the size is a multiple of 4. */
   write(buffer: GPUBuffer, offset: number, data: ArrayBufferView): void {
+    recorder?.refuse(
+      "an upload",
+      "Give tensor() a function, tensor(() => values, shape), or pass the values as an argument.",
+    );
     this.check();
     this.submit();
     this.wrote?.(buffer);
@@ -108,6 +127,7 @@ export class Queue {
 
   /** Reads back; waits for everything recorded so far. */
   async read(buffer: GPUBuffer, offset: number, bytes: number): Promise<ArrayBuffer> {
+    recorder?.refuse("what is read back", "Return the tensor and read it outside.");
     this.check();
     const size = Math.max(4, Math.ceil(bytes / 4) * 4);
     const staging = this.device.createBuffer({ size, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });

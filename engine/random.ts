@@ -10,6 +10,7 @@
 //   (k0, k1)         -> (k0 + W0, k1 + W1)                                                      between rounds
 
 import { ShapeError } from "./errors.js";
+import { recorder } from "./recorder.js";
 
 export type Key = [number, number];
 
@@ -129,16 +130,24 @@ export class Rng {
   /** The same stream from where it is now on. */
   copy(): Rng {
     const twin = new Rng(this.#key);
-    twin.#keys = this.#keys;
-    twin.#singles = this.#singles;
-    twin.#block = this.#block.slice();
+    twin.become(this);
+    recorder?.copied(this, twin, () => twin.become(this));
     return twin;
+  }
+
+  /** Goes on where another stream is now, in its place. */
+  become(other: Rng): void {
+    this.#key = other.#key;
+    this.#keys = other.#keys;
+    this.#singles = other.#singles;
+    this.#block = other.#block.slice();
   }
 
   /** A fresh 64-bit key for one array or one GPU kernel. */
   key(): Key {
-    const [a, b] = philox4x32([this.#keys++, 0, 0, KEYS], this.#key);
-    return [a!, b!];
+    const key = this.#draw();
+    recorder?.drawn(this, key, () => Object.assign(key, this.#draw()));
+    return key;
   }
 
   /** In [0, 1), a multiple of 2^-24. */
@@ -159,11 +168,11 @@ export class Rng {
   }
 
   uniforms(n: number): Float32Array {
-    return uniformArray(this.key(), n);
+    return uniformArray(this.#hostKey(), n);
   }
 
   normals(n: number): Float32Array {
-    return normalArray(this.key(), n);
+    return normalArray(this.#hostKey(), n);
   }
 
   /** n integers in [lo, hi), which must fit an int32. */
@@ -171,7 +180,7 @@ export class Rng {
     checkRange(lo, hi);
     if (lo < -(2 ** 31) || hi > 2 ** 31) throw new ShapeError(`integers: [${lo}, ${hi}) does not fit 32-bit integers.`);
     const out = new Int32Array(n);
-    const word = words(this.key(), n);
+    const word = words(this.#hostKey(), n);
     for (let i = 0; i < n; i++) out[i] = scaled(word[i]!, lo, hi);
     return out;
   }
@@ -179,7 +188,7 @@ export class Rng {
   /** n times 1 with probability p, else 0. */
   bernoulli(p: number, n: number): Uint8Array {
     const out = new Uint8Array(n);
-    const word = words(this.key(), n);
+    const word = words(this.#hostKey(), n);
     for (let i = 0; i < n; i++) out[i] = toUniform(word[i]!) < p ? 1 : 0;
     return out;
   }
@@ -188,7 +197,7 @@ export class Rng {
   permutation(n: number): Uint32Array {
     const order = new Uint32Array(n);
     for (let i = 0; i < n; i++) order[i] = i;
-    const word = words(this.key(), n);
+    const word = words(this.#hostKey(), n);
     for (let i = n - 1; i > 0; i--) {
       const j = scaled(word[i]!, 0, i + 1);
       const held = order[i]!;
@@ -198,7 +207,19 @@ export class Rng {
     return order;
   }
 
+  #draw(): Key {
+    const [a, b] = philox4x32([this.#keys++, 0, 0, KEYS], this.#key);
+    return [a!, b!];
+  }
+
+  /** For numbers that the host makes. */
+  #hostKey(): Key {
+    recorder?.refuse("a random number drawn by the host", "Draw it inside tensor(() => ...).");
+    return this.#draw();
+  }
+
   #word(): number {
+    recorder?.refuse("a random number drawn by the host", "Draw it inside tensor(() => ...).");
     const place = this.#singles % 4;
     if (place === 0) {
       const n = Math.floor(this.#singles / 4);

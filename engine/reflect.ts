@@ -25,6 +25,8 @@ interface Field {
 
 export interface Signature {
   bindings: readonly Binding[];
+  /** Names of those that are written. */
+  outputs: readonly string[];
   /** The uniform buffer; undefined in a kernel without parameters. */
   params: { slot: number; bytes: number; fields: readonly Field[] } | undefined;
   /** The kernel finds its place from the grid's width, so workgroups past the limit of x may fold into y. */
@@ -45,7 +47,8 @@ export function signatureOf(text: string): Signature {
       bytes: Math.ceil(struct.size / 16) * 16,
       fields: struct.members.map(({ name, offset, type }) => fieldOf(name, offset, type.getTypeName())),
     };
-  return { bindings, params, folds: /\bgrid\.x\b/.test(text) };
+  const outputs = bindings.filter((b) => b.writes).map((b) => b.name);
+  return { bindings, outputs, params, folds: /\bgrid\.x\b/.test(text) };
 }
 
 /** "u32", "vec3<f32>", "vec3f": the scalar type and how many of it. */
@@ -72,20 +75,28 @@ export function layoutEntries({ bindings, params }: Signature): GPUBindGroupLayo
 
 /** @throws UifaceError unless exactly the kernel's bindings and parameters are given */
 export function checkNames(file: string, { bindings, params }: Signature, tensors: object, values: Params): void {
-  const check = (kind: string, given: string[], wanted: string[]) => {
-    const missing = wanted.filter((name) => !given.includes(name));
-    const unknown = given.filter((name) => !wanted.includes(name));
-    if (!missing.length && !unknown.length) return;
-    throw new UifaceError(`${file}: the ${kind} do not fit.
-  missing  ${missing.join(", ") || "-"}
-  unknown  ${unknown.join(", ") || "-"}
-The file has ${wanted.join(", ")}.`);
-  };
-  check("bindings", Object.keys(tensors), namesOf(bindings));
-  check("params", Object.keys(values), namesOf(params?.fields ?? []));
+  if (!isExactly(tensors, bindings)) throw misfit(file, "bindings", tensors, bindings);
+  const fields = params?.fields ?? [];
+  if (!isExactly(values, fields)) throw misfit(file, "params", values, fields);
 }
 
-const namesOf = (list: readonly { name: string }[]): string[] => list.map(({ name }) => name);
+type Named = readonly { readonly name: string }[];
+
+function isExactly(given: object, wanted: Named): boolean {
+  if (Object.keys(given).length !== wanted.length) return false;
+  for (const { name } of wanted) if (!(name in given)) return false;
+  return true;
+}
+
+function misfit(file: string, kind: string, given: object, wanted: Named): UifaceError {
+  const names = wanted.map(({ name }) => name);
+  const missing = names.filter((name) => !(name in given));
+  const unknown = Object.keys(given).filter((name) => !names.includes(name));
+  return new UifaceError(`${file}: the ${kind} do not fit.
+  missing  ${missing.join(", ") || "-"}
+  unknown  ${unknown.join(", ") || "-"}
+The file has ${names.join(", ")}.`);
+}
 
 /** Writes the struct's fields into memory, `at` bytes from its start. */
 export function writeFields(fields: readonly Field[], values: Params, memory: DataView, at: number): void {

@@ -2,17 +2,26 @@
 
 import type { Tensor } from "./tensor.js";
 
-/** The open scopes' tensors, the innermost scope last. */
-const frames: Set<Tensor>[] = [];
+/** What an open scope frees. */
+export type Frame = Set<Tensor>;
+
+/** The open scopes, the innermost last. */
+const frames: Frame[] = [];
 
 /** Called by the Tensor constructor. Outside of every scope a tensor lives until it is disposed. */
 export function register(tensor: Tensor): void {
-  frames.at(-1)?.add(tensor);
+  move(tensor, frames.at(-1));
 }
 
 /** Called by Tensor.dispose(). */
 export function forget(tensor: Tensor): void {
-  for (const frame of frames) frame.delete(tensor);
+  tensor.frame?.delete(tensor);
+  tensor.frame = undefined;
+}
+
+function move(tensor: Tensor, frame: Frame | undefined): void {
+  tensor.frame = frame;
+  frame?.add(tensor);
 }
 
 /**
@@ -20,7 +29,7 @@ export function forget(tensor: Tensor): void {
  * pass to the scope around. Works for async functions too, one at a time.
  */
 export function scope<T>(work: () => T): T {
-  const frame = new Set<Tensor>();
+  const frame: Frame = new Set();
   frames.push(frame);
   let result: T | undefined;
   try {
@@ -31,7 +40,7 @@ export function scope<T>(work: () => T): T {
   }
 }
 
-async function closedAfter<T>(work: Promise<T>, frame: Set<Tensor>): Promise<T> {
+async function closedAfter<T>(work: Promise<T>, frame: Frame): Promise<T> {
   let result: T | undefined;
   try {
     result = await work;
@@ -47,14 +56,14 @@ export function keep<T extends Tensor>(tensor: T): T {
   return tensor;
 }
 
-function close(frame: Set<Tensor>, result: unknown): void {
+function close(frame: Frame, result: unknown): void {
   frames.splice(frames.lastIndexOf(frame), 1);
   const parent = frames.at(-1);
   const returned = new Set<Tensor>();
   collect(result, returned);
   for (const tensor of frame) {
     if (!returned.has(tensor)) tensor.dispose();
-    else parent?.add(tensor);
+    else move(tensor, parent);
   }
 }
 

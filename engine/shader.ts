@@ -9,6 +9,7 @@ import { type Device, device } from "./device.js";
 import { AdapterError, ShapeError, UifaceError } from "./errors.js";
 import { type ConstantValue, expand, type Origin } from "./expand.js";
 import type { Grid } from "./queue.js";
+import { type Recorder, recorder } from "./recorder.js";
 import { checkNames, layoutEntries, type Params, type Signature, signatureOf, writeFields } from "./reflect.js";
 import { shaderSource } from "./source.js";
 import { show, type Tensor } from "./tensor.js";
@@ -48,6 +49,8 @@ interface Pipeline {
 
 /** Groups kept for one pipeline; a run with many different sizes starts over rather than grow. */
 const MAX_GROUPS = 4096;
+
+const noSizes: ReadonlyMap<string, number> = new Map();
 
 const kernels = new Map<string, Kernel>();
 
@@ -94,18 +97,40 @@ export class Kernel {
     { workgroups, constants = {}, label = this.name }: Launch,
   ): void {
     const dev = device();
-    checkNames(this.file, this.signature, tensors, params);
+    const { signature } = this;
+    checkNames(this.file, signature, tensors, params);
     const grid = this.grid(workgroups, dev);
     if (grid[0] * grid[1] * grid[2] === 0) return;
-    const made = this.pipeline(dev, constants, this.readSizes(dev, tensors));
+    const made = this.pipeline(dev, constants, tensors);
     const group = this.group(dev, made, tensors);
-    dev.queue.dispatch(label, made.pipeline, group, this.writeParams(dev, params), grid);
-    const outputs = this.signature.bindings.filter((b) => b.writes).map((b) => tensors[b.name]!);
-    for (const y of outputs) {
+    const at = this.writeParams(dev, params);
+    if (recorder) {
+      const place = this.again(recorder, dev, tensors, params, at);
+      recorder.commands.push(() => dev.queue.dispatch(label, made.pipeline, group, place(), grid));
+    }
+    dev.queue.dispatch(label, made.pipeline, group, at, grid);
+    for (const name of signature.outputs) {
+      const y = tensors[name]!;
       y.madeBy ||= label;
       dev.kept.changed(y.storage.block.buffer);
     }
-    dev.inspect?.({ kernel: this.name, label, tensors, outputs, grid, constants, params });
+    if (!dev.inspect) return;
+    const outputs = signature.outputs.map((name) => tensors[name]!);
+    dev.inspect({ kernel: this.name, label, tensors, outputs, grid, constants, params });
+  }
+
+  /** Tells a recorder what this run touches; returns how its parameters get a place again: the same, but for those made anew. */
+  private again(
+    call: Recorder,
+    dev: Device,
+    tensors: Record<string, Tensor>,
+    params: Params,
+    at: number | undefined,
+  ): () => number | undefined {
+    for (const { name, writes } of this.signature.bindings) call.uses(tensors[name]!.storage.block, writes);
+    if (at === undefined || call.isFresh(params)) return () => this.writeParams(dev, params);
+    const bytes = dev.queue.paramsAt(at, this.signature.params!.bytes);
+    return () => dev.queue.put(bytes);
   }
 
   /** The text that is compiled for a set of constants, with the origin of every line. */
@@ -134,7 +159,7 @@ export class Kernel {
     const [x, y = 1, z = 1] = typeof workgroups === "number" ? [workgroups] : workgroups;
     const folded = this.signature.folds && y === 1 ? Math.max(1, Math.min(Math.ceil(x / dev.foldAfter), most)) : y;
     const grid = [folded === y ? x : Math.ceil(x / folded), folded, z] as const;
-    if (grid.some((n) => n > most)) {
+    if (grid[0] > most || grid[1] > most || grid[2] > most) {
       throw new AdapterError(
         `${this.name}: the grid (${grid.join(", ")}) is past this adapter's ${most} workgroups a dimension.`,
       );
@@ -142,15 +167,16 @@ export class Kernel {
     return grid;
   }
 
-  private pipeline(dev: Device, constants: Constants, bytes: Map<string, number>): Pipeline {
+  private pipeline(dev: Device, constants: Constants, tensors: Record<string, Tensor>): Pipeline {
     let made = this.pipelines.get(dev);
     if (!made) {
       made = new Map();
       this.pipelines.set(dev, made);
     }
-    const read = [...bytes.values()].reduce((a, b) => a + b, 0);
-    const sizes = worthSizes(dev.kind, read, made.size) ? bytes : new Map<string, number>();
-    const key = [...Object.entries(constants), ...sizes].flat().join(" ");
+    const sizes = dev.kind === "swiftshader" ? this.readSizes(dev, tensors, made.size) : noSizes;
+    let key = "";
+    for (const name in constants) key += `${name} ${constants[name]} `;
+    for (const [name, bytes] of sizes) key += `${name} ${bytes} `;
     const known = made.get(key);
     if (known) return known;
     const fresh = this.compile(dev, constants, sizes);
@@ -210,10 +236,12 @@ export class Kernel {
     return group;
   }
 
-  /** Bytes of every binding that is only read. */
-  private readSizes(dev: Device, tensors: Record<string, Tensor>): Map<string, number> {
+  /** Bytes of every binding that is only read, where they are worth a pipeline of their own. */
+  private readSizes(dev: Device, tensors: Record<string, Tensor>, pipelines: number): ReadonlyMap<string, number> {
     const read = this.signature.bindings.filter((b) => !b.writes);
-    return new Map(read.map(({ name }) => [name, this.bindingSize(dev, name, tensors[name]!)]));
+    const sizes = new Map(read.map(({ name }) => [name, this.bindingSize(dev, name, tensors[name]!)]));
+    const bytes = [...sizes.values()].reduce((a, b) => a + b, 0);
+    return worthSizes(dev.kind, bytes, pipelines) ? sizes : noSizes;
   }
 
   /** A multiple of 64 bytes, inside the block's 256: a thread's last four vec4's may reach past the tensor, not the binding. */

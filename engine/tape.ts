@@ -12,16 +12,20 @@
 
 import { ShapeError, UifaceError } from "./errors.js";
 import { toLayout } from "./layout.js";
-import { runElements } from "./parts.js";
+import { runElements, viewOf } from "./parts.js";
+import { recorder } from "./recorder.js";
 import { keep, scope } from "./scope.js";
 import { kernel } from "./shader.js";
-import { emptyLike, sameShape, show, type Tensor, tensor } from "./tensor.js";
+import { copyElements, emptyLike, sameShape, show, type Tensor, tensor } from "./tensor.js";
 
 /** dy to the gradients of the inputs; `needs[i]` tells whether input i wants one. */
-export type Rule = (dy: Tensor, needs: readonly boolean[], take: Take) => (Tensor | null)[];
+export type Rule = (dy: Tensor, needs: readonly boolean[], take: Take, place: Place) => (Tensor | null)[];
 
 /** Hands over what has arrived at input i from its other uses: the rule adds it to its own gradient in the same kernel. */
 export type Take = (i: number) => Tensor | undefined;
+
+/** Where the gradient of input i will lie, if that is a leaf without one yet: a rule that fills it and returns it saves a copy. */
+export type Place = (i: number) => Tensor | undefined;
 
 /** Where a gradient goes: the node that made an input, or a leaf. */
 type Target = Node | Tensor | undefined;
@@ -56,12 +60,12 @@ export class Node {
   }
 
   /** Runs the rule once, then frees what it needed. */
-  run(dy: Tensor, take: Take): (Tensor | null)[] {
+  run(dy: Tensor, take: Take, place: Place): (Tensor | null)[] {
     if (!this.rule)
       throw new UifaceError(
         `backward went through ${this.op} a second time: its saved tensors are freed after the first.`,
       );
-    const grads = this.rule(dy, this.targets.map(Boolean), take);
+    const grads = this.rule(dy, this.targets.map(Boolean), take, place);
     this.free();
     return grads;
   }
@@ -168,7 +172,7 @@ export function backward(y: Tensor, dy?: Tensor): void {
 
   const work = () => {
     const grads = new Map<Node, Tensor>();
-    deliver(root, dy ?? tensor([1], y.shape), grads);
+    deliver(root, dy ?? tensor(() => [1], y.shape), grads);
     goBack(root, 0, grads);
   };
   pauseGrad(() => scope(work)); // what a rule computes is not recorded in turn
@@ -193,7 +197,7 @@ function goBack(root: Target, since: number, grads: Map<Node, Tensor>): void {
         if (sum) taken.push(sum);
         return sum;
       };
-      const inputs = scope(() => node.run(g, take));
+      const inputs = scope(() => node.run(g, take, (i) => placeOf(node.targets[i])));
       inputs.forEach((dx, i) => {
         const target = node.targets[i];
         if (dx && target) deliver(target, dx, grads);
@@ -211,9 +215,16 @@ function withdraw(target: Target, grads: Map<Node, Tensor>): Tensor | undefined 
     grads.delete(target);
     return sum;
   }
+  if (target) recorder?.leaf(target);
   if (!target?.grad || target.gradIsStale) return undefined;
   target.gradIsStale = true;
   return target.grad.alias();
+}
+
+function placeOf(target: Target): Tensor | undefined {
+  if (!target || target instanceof Node) return undefined;
+  const sum = gradientOf(target);
+  return (target.parts ?? [target]).every((part) => part.gradIsStale) ? sum : undefined;
 }
 
 /** Adds dx to what has arrived at `target`. */
@@ -238,18 +249,31 @@ function accumulateLeaf(leaf: Tensor, dx: Tensor): void {
     throw new ShapeError(`The gradient ${show(dx)} does not fit the leaf ${leaf.name} ${show(leaf)}.`);
   }
   const g = toLayout(dx, leaf.layout);
-  if (!leaf.grad) {
-    leaf.grad = keep(emptyLike(leaf));
-    leaf.gradIsStale = true;
-  }
-  const { queue } = leaf.storage.device;
-  if (leaf.gradIsStale) {
-    queue.copy(g.storage.block.buffer, g.offset, leaf.grad.storage.block.buffer, leaf.grad.offset, 4 * leaf.size);
-    leaf.gradIsStale = false;
-  } else {
-    runElements(kernel("add_into"), { x: g, y: leaf.grad });
-  }
+  const sum = gradientOf(leaf);
+  const parts = leaf.parts ?? [leaf];
+  const filled = g.storage === sum.storage && g.offset === sum.offset;
+  if (!parts[0]!.gradIsStale) runElements(kernel("add_into"), { x: g, y: sum });
+  else if (!filled) copyElements(g, sum);
+  for (const part of parts) part.gradIsStale = false;
   if (g !== dx) g.dispose();
+}
+
+/** Where a leaf's gradient lies, fresh memory if it has none. Those of a leaf's parts lie as the parts do. */
+function gradientOf(leaf: Tensor): Tensor {
+  const parts = leaf.parts ?? [leaf];
+  for (const part of parts) recorder?.leaf(part);
+  if (parts.some((part) => !part.grad)) {
+    const all = emptyLike(leaf);
+    let from = 0;
+    for (const part of parts) {
+      part.grad?.dispose();
+      part.grad = keep(viewOf(all, part.shape, part.layout, from));
+      part.gradIsStale = true;
+      from += part.size;
+    }
+    all.dispose();
+  }
+  return viewOf(parts[0]!.grad!, leaf.shape, leaf.layout, 0);
 }
 
 /** The nodes after `since` that `root` leads to, newest first: an order in which every node comes after all that use it. */

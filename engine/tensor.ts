@@ -7,7 +7,8 @@
 import { type Device, device } from "./device.js";
 import { ShapeError, UifaceError } from "./errors.js";
 import type { Block } from "./pool.js";
-import { forget, keep, register } from "./scope.js";
+import { everyTime, recorder } from "./recorder.js";
+import { type Frame, forget, keep, register } from "./scope.js";
 import type { Node } from "./tape.js";
 
 export type DType = "f32" | "u32" | "i32";
@@ -47,10 +48,14 @@ export class Tensor {
   node: Node | undefined;
   /** A leaf whose gradient is wanted: set by `requiresGrad()`. */
   wantsGrad = false;
+  /** The leaves that lie one behind the other in this one, which has no gradient of its own: theirs are its parts. */
+  parts: readonly Tensor[] | undefined;
   /** The accumulated gradient of a leaf, after backward(). */
   grad: Tensor | undefined;
   /** True while `grad` holds a stale value that the next backward overwrites (the state after zeroGrad). */
   gradIsStale = false;
+  /** The scope that frees it, if one does; see scope.ts. */
+  frame: Frame | undefined;
   private alive = true;
   private pins = 0;
 
@@ -153,19 +158,23 @@ Return it from that scope's function, or wrap it in keep().`);
       throw new UifaceError(`rebase: ${this.name} ${show(this)} is part of a forward pass that was not run back.`);
     const before = this.storage;
     Object.assign(this, { storage: storage.retain(), offset });
+    before.device.moves++;
     before.release();
   }
 
   /** Overwrites the values; `data` is in PyTorch's order. */
   write(data: Data | Float64Array | number[]): this {
-    this.check();
-    if (data.length !== this.size) throw new ShapeError(`write: ${data.length} values do not fill ${show(this)}.`);
-    const typed = data instanceof arrayOf[this.dtype] ? data : new arrayOf[this.dtype](data);
-    const { channels, pixels } = planes(this.shape);
-    const memory = this.layout === "plain" ? typed : transposed(typed, channels, pixels);
-    if (memory.length) this.storage.device.queue.write(this.storage.block.buffer, this.offset, memory);
+    upload(this.check(), data);
     return this;
   }
+}
+
+function upload(x: Tensor, data: Data | Float64Array | readonly number[]): void {
+  if (data.length !== x.size) throw new ShapeError(`write: ${data.length} values do not fill ${show(x)}.`);
+  const typed = data instanceof arrayOf[x.dtype] ? data : new arrayOf[x.dtype](data);
+  const { channels, pixels } = planes(x.shape);
+  const memory = x.layout === "plain" ? typed : transposed(typed, channels, pixels);
+  if (memory.length) x.storage.device.queue.write(x.storage.block.buffer, x.offset, memory);
 }
 
 export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
@@ -202,13 +211,12 @@ export function zeros(shape: Shape, dtype: DType = "f32", layout: Layout = "plai
 
 type Nested = readonly (number | Nested)[];
 
+/** Numbers, or the function that makes them: a call that is recorded (replay.ts) asks it again each time. */
+type Source = Data | Float64Array | Nested | number | (() => Data | readonly number[]);
+
 /** From numbers: a flat array with a shape, or nested arrays that show it. */
-export function tensor(
-  data: Data | Float64Array | Nested | number,
-  shape?: Shape,
-  dtype: DType = "f32",
-  layout: Layout = "plain",
-): Tensor {
+export function tensor(data: Source, shape?: Shape, dtype: DType = "f32", layout: Layout = "plain"): Tensor {
+  if (typeof data === "function") return asked(data, empty(shape ?? [], dtype, layout));
   const flat =
     typeof data === "number"
       ? [data]
@@ -216,6 +224,12 @@ export function tensor(
         ? (data.flat(Number.POSITIVE_INFINITY) as number[])
         : (data as Data);
   return empty(shape ?? nestedShape(data), dtype, layout).write(flat);
+}
+
+function asked(values: () => Data | readonly number[], x: Tensor): Tensor {
+  recorder?.uses(x.storage.block, false);
+  everyTime(() => upload(x, values()));
+  return x;
 }
 
 function nestedShape(data: unknown): number[] {

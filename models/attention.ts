@@ -11,20 +11,22 @@
 //   cross    A' = (A - mean A) / std A * std' + mean'                mean', std' half way between A's and S's over the keys
 //            softmax(A') = softmax(A (1 + std S / std A) / 2)        a shift of a whole row does not matter to softmax
 
-import { Conv1d, Conv2d, constant, GroupNorm, Linear, Module, together } from "../engine/nn.js";
+import { Conv1d, Conv2d, constant, GroupNorm, type Joined, joined, Linear, Module } from "../engine/nn.js";
 import { attentionFromLogits, attentionLogits, crossAttention, selfAttention } from "../engine/ops/attention.js";
 import { add, div, mul, sub } from "../engine/ops/binary.js";
 import { slice } from "../engine/ops/cat.js";
+import { feedForward, type Layer } from "../engine/ops/feed_forward.js";
 import { bilinear } from "../engine/ops/interpolate.js";
 import { reshape } from "../engine/ops/layout.js";
+import { linearChannels } from "../engine/ops/linear.js";
 import { max, mean, std } from "../engine/ops/reduce.js";
 import { softmax } from "../engine/ops/softmax.js";
-import { clamp, gelu } from "../engine/ops/unary.js";
+import { clamp } from "../engine/ops/unary.js";
 import { scope } from "../engine/scope.js";
 import type { Tensor } from "../engine/tensor.js";
 
 /** Tokens that `c_proj_in` makes of a context. */
-const TOKENS = 32;
+export const TOKENS = 32;
 /** Side of the summary of attention, whatever the latent's side is. */
 export const HEAT = 32;
 
@@ -63,16 +65,6 @@ class Attention extends Module {
     this.to_v = new Conv1d(keyChannels, channels);
     this.proj_out = new Conv1d(channels, channels);
   }
-
-  /** (B, 3 C, L): q, k and v of every token. */
-  qkv(x: Tensor): Tensor {
-    return together(x, [this.to_q, this.to_k, this.to_v]);
-  }
-
-  /** (B, 2 C, Lk) of other tokens. */
-  kv(keys: Tensor): Tensor {
-    return together(keys, [this.to_k, this.to_v]);
-  }
 }
 
 export class AttentionBlock extends Module {
@@ -84,11 +76,12 @@ export class AttentionBlock extends Module {
   readonly x_norm: GroupNorm;
   readonly c_norm: GroupNorm;
   readonly ff: { 0: Linear; 2: Linear };
+  readonly #qkv: Joined;
 
   constructor(
     channels: number,
     private readonly heads: number,
-    private readonly contextChannels: number,
+    contextChannels: number,
     groups = 32,
   ) {
     super();
@@ -100,25 +93,25 @@ export class AttentionBlock extends Module {
     this.x_norm = new GroupNorm(groups, channels);
     this.c_norm = new GroupNorm(groups, contextChannels);
     this.ff = { 0: new Linear(channels, 4 * channels), 2: new Linear(4 * channels, channels) };
+    const { to_q, to_k, to_v } = this.self_attention;
+    this.#qkv = joined([to_q, to_k, to_v]);
   }
 
   /**
-   * @param x         (B, C, H, W)
-   * @param context   (B, contextChannels), projected
+   * @param x    (B, C, H, W)
+   * @param kv   (B, 2 C, 32): k, then v of the context's tokens (conditioning.ts)
    */
-  forward(x: Tensor, context: Tensor, options: AttentionOptions = {}): AttentionResult {
+  forward(x: Tensor, kv: Tensor, options: AttentionOptions = {}): AttentionResult {
     const [B, C, H, W] = x.shape as [number, number, number, number];
     let y = reshape(this.x_proj_in.forward(x), [B, C, H * W]);
 
     const own = this.attendSelf(this.x_norm.forward(y), options);
     y = this.self_attention.proj_out.forward(own.y, y);
 
-    const c = reshape(this.c_proj_in.forward(context), [B, this.contextChannels, TOKENS]);
-    const tokens = this.c_norm.forward(c, { layout: "channels_last" });
-    const other = this.attendCross(this.x_norm.forward(y), tokens, options);
+    const other = this.attendCross(this.x_norm.forward(y), kv, options);
     y = this.cross_attention.proj_out.forward(other.y, y);
 
-    y = this.ff[2].channels(gelu(this.ff[0].channels(this.x_norm.forward(y))), y);
+    y = feedForward(this.x_norm.forward(y), layer(this.ff[0]), layer(this.ff[2]), y);
     const maps = { ...(own.map && { selfMap: own.map }), ...(other.map && { crossMap: other.map }) };
     const heat = other.heat && { heat: bilinear(reshape(other.heat, [B, 1, H, W]), [HEAT, HEAT]) };
     return { y: this.x_proj_out.forward(reshape(y, [B, C, H, W]), x), ...maps, ...heat };
@@ -130,7 +123,7 @@ export class AttentionBlock extends Module {
 
   private attendSelf(x: Tensor, { self: source, maps }: AttentionOptions): { y: Tensor; map?: Tensor } {
     const { heads, scale } = this;
-    const qkv = this.self_attention.qkv(x);
+    const qkv = linearChannels(x, this.#qkv.weight.value, this.#qkv.bias.value);
     const C = x.dim(1);
     const [q, k] = [() => slice(qkv, 1, 0, C), () => slice(qkv, 1, C, 2 * C)];
     const map = maps && { map: attentionLogits(q(), k(), { heads, scale }) };
@@ -139,15 +132,10 @@ export class AttentionBlock extends Module {
     return { y: selfAttention(qkv, { heads, scale, ...(source && { source: source.rows }) }), ...map };
   }
 
-  private attendCross(
-    x: Tensor,
-    tokens: Tensor,
-    options: AttentionOptions,
-  ): { y: Tensor; map?: Tensor; heat?: Tensor } {
+  private attendCross(x: Tensor, kv: Tensor, options: AttentionOptions): { y: Tensor; map?: Tensor; heat?: Tensor } {
     const { cross: source, maps, heat } = options;
     const { heads, scale } = this;
     const q = this.cross_attention.to_q.forward(x);
-    const kv = this.cross_attention.kv(tokens);
     const C = x.dim(1);
     const logits = (scale: number) => attentionLogits(q, slice(kv, 1, 0, C), { heads, scale });
     const literal = source && "logits" in source ? source.logits : undefined;
@@ -161,6 +149,8 @@ export class AttentionBlock extends Module {
     return { y, ...map, ...summed };
   }
 }
+
+const layer = ({ weight, bias }: Linear): Layer => ({ w: weight.value, bias: bias!.value });
 
 /** Adaptive instance normalisation of each query's logits, half way to the source's; the paper's "AdaIN" in its literal form. */
 function blended(own: Tensor, source: Tensor): Tensor {

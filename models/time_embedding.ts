@@ -39,7 +39,7 @@ export class TimeEmbedding extends Module {
   }
 
   forward(t: ArrayLike<number>): Tensor {
-    const e = tensor(sinusoids(t, this.channels / 8), [t.length, this.channels / 4]);
+    const e = tensor(() => sinusoids(t, this.channels / 8), [t.length, this.channels / 4]);
     return this.lin2.forward(silu(this.lin1.forward(e)));
   }
 }

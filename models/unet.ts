@@ -5,19 +5,8 @@
 //
 // A skip is the output of image_proj and of every module on the way down; each block on the way up takes one back.
 
-import {
-  Conv2d,
-  ConvTranspose2d,
-  constant,
-  GroupNorm,
-  Linear,
-  Module,
-  normal,
-  Parameter,
-  together,
-} from "../engine/nn.js";
+import { Conv2d, ConvTranspose2d, constant, GroupNorm, Linear, Module, normal, Parameter } from "../engine/nn.js";
 import { add } from "../engine/ops/binary.js";
-import { cat } from "../engine/ops/cat.js";
 import { dropout } from "../engine/ops/dropout.js";
 import { selectRows } from "../engine/ops/select.js";
 import { silu } from "../engine/ops/unary.js";
@@ -26,6 +15,8 @@ import { recompute } from "../engine/recompute.js";
 import { scope } from "../engine/scope.js";
 import { type Tensor, tensor, zeros } from "../engine/tensor.js";
 import { AttentionBlock, type AttentionOptions, type AttentionResult, heatmap, type Source } from "./attention.js";
+import { Conditioning, type Seen } from "./conditioning.js";
+import { ResBlock, type Sizes } from "./res_block.js";
 import { TimeEmbedding } from "./time_embedding.js";
 import { noiseFromVelocity } from "./velocity.js";
 
@@ -85,45 +76,6 @@ export interface UNetResult {
   heat?: Tensor;
 }
 
-/** What every residual block shares: channels of tau, groups of a normalisation. */
-interface Sizes {
-  timeChannels: number;
-  groups: number;
-}
-
-/** A residual block whose second normalisation is scaled and shifted by the time. */
-class ResBlock extends Module {
-  readonly norm1: GroupNorm;
-  readonly conv1: Conv2d;
-  readonly time_emb: { 1: Linear };
-  readonly scale_emb: Linear;
-  readonly shift_emb: Linear;
-  readonly norm2: { norm: GroupNorm };
-  readonly conv2: Conv2d;
-  readonly shortcut: Conv2d | undefined;
-
-  constructor(inputs: number, outputs: number, { timeChannels, groups }: Sizes) {
-    super();
-    this.norm1 = new GroupNorm(groups, inputs);
-    this.conv1 = new Conv2d(inputs, outputs, 3, { padding: 1 });
-    this.time_emb = { 1: new Linear(timeChannels, outputs) };
-    this.scale_emb = new Linear(outputs, outputs);
-    this.shift_emb = new Linear(outputs, outputs);
-    this.norm2 = { norm: new GroupNorm(groups, outputs) };
-    this.conv2 = new Conv2d(outputs, outputs, 3, { padding: 1, init: constant(0) });
-    if (inputs !== outputs) this.shortcut = new Conv2d(inputs, outputs, 1);
-  }
-
-  /** x: (B, inputs, H, W); siluTau: SiLU(tau), (B, timeChannels) */
-  forward(x: Tensor, siluTau: Tensor): Tensor {
-    const h = this.conv1.forward(this.norm1.forward(x, { silu: true }));
-    const e = this.time_emb[1].forward(siluTau);
-    const modulation = together(e, [this.scale_emb, this.shift_emb]);
-    const z = this.norm2.norm.forward(h, { silu: true, modulation });
-    return this.conv2.forward(z, this.shortcut?.forward(x) ?? x);
-  }
-}
-
 /** A block on the way down or up. */
 class Block extends Module {
   readonly res: ResBlock;
@@ -135,9 +87,14 @@ class Block extends Module {
     this.attn = attn;
   }
 
-  forward(x: Tensor, siluTau: Tensor, context: Tensor, attention: AttentionOptions): AttentionResult {
-    const y = this.res.forward(x, siluTau);
-    return this.attn?.forward(y, context, attention) ?? { y };
+  /** Its part of what all blocks see. */
+  sees({ modulations, keys }: Seen): Tensor[] {
+    return [modulations.get(this.res)!, ...(this.attn ? [keys.get(this.attn)!] : [])];
+  }
+
+  forward(x: Tensor, [modulation, kv]: readonly Tensor[], attention: AttentionOptions, skip?: Tensor): AttentionResult {
+    const y = this.res.forward(x, modulation!, skip);
+    return this.attn?.forward(y, kv!, attention) ?? { y };
   }
 }
 
@@ -153,9 +110,13 @@ class Middle extends Module {
     this.res2 = new ResBlock(channels, channels, sizes);
   }
 
-  forward(x: Tensor, siluTau: Tensor, context: Tensor, attention: AttentionOptions): AttentionResult {
-    const attended = this.attn.forward(this.res1.forward(x, siluTau), context, attention);
-    return { ...attended, y: this.res2.forward(attended.y, siluTau) };
+  sees({ modulations, keys }: Seen): Tensor[] {
+    return [modulations.get(this.res1)!, keys.get(this.attn)!, modulations.get(this.res2)!];
+  }
+
+  forward(x: Tensor, [first, kv, second]: readonly Tensor[], attention: AttentionOptions): AttentionResult {
+    const attended = this.attn.forward(this.res1.forward(x, first!), kv!, attention);
+    return { ...attended, y: this.res2.forward(attended.y, second!) };
   }
 }
 
@@ -187,6 +148,7 @@ export class UNet extends Module {
   readonly up: (Block | Upsample)[] = [];
   readonly norm: GroupNorm;
   readonly final: Conv2d;
+  readonly #conditioning: Conditioning;
 
   constructor(readonly config: UNetConfig) {
     super();
@@ -231,6 +193,12 @@ export class UNet extends Module {
     }
     this.norm = new GroupNorm(groups, width);
     this.final = new Conv2d(width, input_channels, 3, { padding: 1, init: constant(0) });
+    const all = [...this.down, ...this.up].filter((module) => module instanceof Block);
+    const { res1, attn, res2 } = this.middle;
+    this.#conditioning = new Conditioning(
+      [...all.map((block) => block.res), res1, res2],
+      [...all.flatMap((block) => block.attn ?? []), attn],
+    );
   }
 
   /**
@@ -251,8 +219,8 @@ export class UNet extends Module {
       const B = x.dim(0);
       const steps = typeof t === "number" ? new Array<number>(B).fill(t) : t;
       const siluTau = scope(() => silu(this.time_emb.forward(steps)));
-      const seen = scope(() => this.project(B, context, options));
-      const pass = new Pass(siluTau, seen, options);
+      const projected = scope(() => this.project(B, context, options));
+      const pass = new Pass(this.#conditioning.see(siluTau, projected), options);
 
       let h = this.image_proj.forward(x);
       const skips = [h];
@@ -275,23 +243,26 @@ export class UNet extends Module {
 
   /** The context each row attends to, (B, context_channels). */
   private project(B: number, context: Tensor | null, options: UNetOptions): Tensor {
-    const blank = zeros([B, this.config.context_channels]);
-    const empty = this.empty_context_embedding ? add(blank, this.empty_context_embedding.value) : blank;
-    if (!context) return empty;
+    const blank = () => zeros([B, this.config.context_channels]);
+    const empty = () => (this.empty_context_embedding ? add(blank(), this.empty_context_embedding.value) : blank());
+    if (!context) return empty();
     let c = this.context_emb.forward(context);
     const { rng, maskFirstSample = true, conditionFlag } = options;
     const { context_dropout_probability, unconditioned_probability } = this.config;
     if (rng && context_dropout_probability > 0) c = dropout(c, context_dropout_probability, rng);
     if (rng && unconditioned_probability > 0) {
-      const unconditioned = rng.bernoulli(unconditioned_probability, B);
-      if (maskFirstSample) unconditioned[0] = 1;
-      c = selectRows(rows(unconditioned), empty, c);
+      const unconditioned = tensor(
+        () => Uint32Array.from(rng.bernoulli(unconditioned_probability, B), (v, b) => (maskFirstSample && !b ? 1 : v)),
+        [B],
+        "u32",
+      );
+      c = selectRows(unconditioned, empty(), c);
     }
-    return conditionFlag ? selectRows(rows(conditionFlag), c, empty) : c;
+    return conditionFlag ? selectRows(rows(conditionFlag), c, empty()) : c;
   }
 }
 
-/** One pass over the blocks: shows each tau, the context and its part of the injected attention; collects what they return. */
+/** One pass over the blocks: shows each its part of time, context and injected attention; collects what they return. */
 class Pass {
   readonly selfMaps: (Tensor | undefined)[] = [];
   readonly crossMaps: (Tensor | undefined)[] = [];
@@ -300,8 +271,7 @@ class Pass {
   private readonly crossRows: Tensor | undefined;
 
   constructor(
-    private readonly siluTau: Tensor,
-    private readonly context: Tensor,
+    private readonly seen: Seen,
     private readonly options: UNetOptions,
   ) {
     this.selfRows = options.selfRows && rows(options.selfRows);
@@ -310,13 +280,13 @@ class Pass {
 
   /** The block's output; `skip` is joined to x first, and used up. */
   through(block: Block | Middle, x: Tensor, skip?: Tensor): Tensor {
-    const { siluTau, context } = this;
+    const sees = block.sees(this.seen);
     const { maps = false, heat = false, selfMaps, crossMaps } = this.options;
     const index = this.selfMaps.length;
     const self = sourceOf(selfMaps?.[index], this.selfRows);
     const cross = sourceOf(crossMaps?.[index], this.crossRows);
-    const run = () => block.forward(skip ? cat([x, skip], 1) : x, siluTau, context, { self, cross, maps, heat });
-    const inputs = [x, ...(skip ? [skip] : []), siluTau, context];
+    const run = () => block.forward(x, sees, { self, cross, maps, heat }, skip);
+    const inputs = [x, ...(skip ? [skip] : []), ...sees];
     const folds = this.options.recompute && !maps && !heat;
     const result: AttentionResult = folds ? { y: recompute(inputs, () => run().y) } : scope(run);
     skip?.dispose();
@@ -332,4 +302,4 @@ const sourceOf = (logits: Tensor | undefined, rows: Tensor | undefined): Source 
 
 /** Flags or row numbers on the GPU, u32. */
 const rows = (values: ArrayLike<number | boolean>): Tensor =>
-  tensor(Uint32Array.from(values, Number), [values.length], "u32");
+  tensor(() => Uint32Array.from(values, Number), [values.length], "u32");

@@ -20,7 +20,4 @@ export function noiseFromVelocity(v: Tensor, x: Tensor, t: ArrayLike<number>): T
 
 /** values[t], a factor for each row of a (B, C, h, w). */
 export const rows = (values: Float32Array, t: ArrayLike<number>): Tensor =>
-  tensor(
-    Float32Array.from(t, (i) => values[i]!),
-    [t.length, 1, 1, 1],
-  );
+  tensor(() => Float32Array.from(t, (i) => values[i]!), [t.length, 1, 1, 1]);

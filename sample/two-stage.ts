@@ -10,12 +10,14 @@
 // Two forms that give the same numbers. The literal one is the official code: two calls a step, raw logits handed from the first to
 // the second. The cheap one makes one call: the unconditional rows first, behind them the conditional rows that matter, whose
 // attention reads q and k of their unconditional row. No map is stored, and stage 1 computes conditional rows only for switched ones.
+// Its calls are recorded (engine/replay.ts): all of stage 2 are alike, and those of stage 1 between two switches.
 
 import { add, mul, sub } from "../engine/ops/binary.js";
 import { cat } from "../engine/ops/cat.js";
 import { gatherRows } from "../engine/ops/gather_rows.js";
 import { mean } from "../engine/ops/reduce.js";
 import { abs } from "../engine/ops/unary.js";
+import { type Replay, replay } from "../engine/replay.js";
 import { scope } from "../engine/scope.js";
 import { noGrad } from "../engine/tape.js";
 import type { Tensor } from "../engine/tensor.js";
@@ -79,24 +81,58 @@ interface Prediction {
  * @param context   (B, D), L2-normalised
  * @param jumps     noisy to clean, see ddimJumps
  */
-export const twoStage = (
+export async function twoStage(
   unet: UNet,
   x: Tensor,
   context: Tensor,
   jumps: readonly Jump[],
   options: TwoStageOptions = {},
-): Promise<TwoStageResult> => noGrad(() => walk(unet, x, context, jumps, options));
+): Promise<TwoStageResult> {
+  if (options.form === "literal") return noGrad(() => walk(literal(unet), x, context, jumps, options));
+  const net = recorded(unet);
+  try {
+    return await noGrad(() => walk(cheap(net), x, context, jumps, options));
+  } finally {
+    net.dispose();
+  }
+}
+
+/** How a step predicts the noise. */
+interface Form {
+  first(x: Tensor, t: number, context: Tensor, switched: readonly boolean[], s: Settings): Prediction;
+  second(x: Tensor, t: number, context: Tensor, s: Settings): Prediction;
+}
+
+const literal = (unet: UNet): Form => ({
+  first: (...args) => literalFirst(unet, ...args),
+  second: (...args) => literalSecond(unet, ...args),
+});
+
+const cheap = (net: Net): Form => ({
+  first: (...args) => cheapFirst(net, ...args),
+  second: (...args) => cheapSecond(net, ...args),
+});
+
+type Rows = readonly number[];
+type Net = Replay<[x: Tensor, t: Rows, c: Tensor, flags: Rows, self?: Rows, cross?: Rows, heat?: boolean], Seen>;
+type Seen = { eps: Tensor; heat: Tensor | undefined };
+
+const recorded = (unet: UNet): Net =>
+  replay((x, t, context, conditionFlag, selfRows, crossRows, wantsHeat = false) => {
+    const rows = { ...(selfRows && { selfRows }), ...(crossRows && { crossRows }) };
+    const { eps, heat } = unet.run(x, t, context, { conditionFlag, heat: wantsHeat, ...rows });
+    return { eps, heat };
+  });
 
 async function walk(
-  unet: UNet,
+  form: Form,
   x: Tensor,
   context: Tensor,
   jumps: readonly Jump[],
   options: TwoStageOptions,
 ): Promise<TwoStageResult> {
-  const { onStep, form = "cheap", ...given } = options;
+  const { onStep, ...given } = options;
   const s: Settings = { threshold: 0.006, stepTh: 500, guidance: 1, injectSelf: true, injectCross: true, ...given };
-  const [first, second] = form === "cheap" ? [cheapFirst, cheapSecond] : [literalFirst, literalSecond];
   const B = x.dim(0);
   const switched = new Array<boolean>(B).fill(false);
   const conditionedFrom = new Array<number>(B).fill(jumps.find((j) => j.t < s.stepTh)?.t ?? -1);
@@ -108,7 +144,7 @@ async function walk(
     const stage = jump.t >= s.stepTh ? 1 : 2;
     const [next, heat] = await scope(async () => {
       const { eps, heat, rows } =
-        stage === 1 ? first(unet, at, jump.t, context, switched, s) : second(unet, at, jump.t, context, s);
+        stage === 1 ? form.first(at, jump.t, context, switched, s) : form.second(at, jump.t, context, s);
       unetRows += rows;
       const d = heat && before && ((await scope(() => meanAbsDifference(before!, heat)).read()) as Float32Array);
       d?.forEach((v, b) => {
@@ -154,7 +190,7 @@ function literalSecond(unet: UNet, x: Tensor, t: number, context: Tensor, s: Set
 
 /** Stage 1 in one call: B unconditional rows, and behind them a conditional row for each that has switched. */
 function cheapFirst(
-  unet: UNet,
+  net: Net,
   x: Tensor,
   t: number,
   context: Tensor,
@@ -164,25 +200,26 @@ function cheapFirst(
   const B = x.dim(0);
   const early = [...switched.keys()].filter((b) => switched[b]);
   const source = [...Array(B).keys(), ...early]; // the image that each row of the call denoises
-  const conditionFlag = source.map((_, r) => r >= B);
+  const flags = source.map((_, r) => Number(r >= B));
   const selfRows = source.map((b, r) => (s.injectSelf ? b : r));
   const [xs, contexts] = [gatherRows(x, source), gatherRows(context, source)];
-  const { eps, heat } = unet.run(xs, t, contexts, { conditionFlag, heat: true, ...(early.length && { selfRows }) });
+  const steps = source.map(() => t);
+  const { eps, heat } = net.run(xs, steps, contexts, flags, early.length ? selfRows : undefined, undefined, true);
   if (!early.length) return { eps, heat: heat!, rows: B };
   const chosen = Array.from({ length: B }, (_, b) => (switched[b] ? B + early.indexOf(b) : b));
   return { eps: gatherRows(eps, chosen), heat: gatherRows(heat!, chosen), rows: source.length };
 }
 
 /** Stage 2 in one call: B unconditional rows, then B conditional ones. */
-function cheapSecond(unet: UNet, x: Tensor, t: number, context: Tensor, s: Settings): Prediction {
+function cheapSecond(net: Net, x: Tensor, t: number, context: Tensor, s: Settings): Prediction {
   const B = x.dim(0);
   const own = Array.from({ length: 2 * B }, (_, r) => r);
   const source = own.map((r) => r % B);
-  const { eps } = unet.run(cat([x, x], 0), t, gatherRows(context, source), {
-    conditionFlag: own.map((r) => r >= B),
-    selfRows: s.injectSelf ? source : own,
-    ...(s.injectCross && { crossRows: source }),
-  });
+  const [xs, contexts] = [cat([x, x], 0), gatherRows(context, source)];
+  const flags = own.map((r) => Number(r >= B));
+  const [selfRows, crossRows] = [s.injectSelf ? source : own, s.injectCross ? source : undefined];
+  const steps = own.map(() => t);
+  const { eps } = net.run(xs, steps, contexts, flags, selfRows, crossRows);
   const half = (from: number) => gatherRows(eps, own.slice(from, from + B));
   return { eps: guide(half(0), half(B), s.guidance), rows: 2 * B };
 }

@@ -14,7 +14,7 @@
 //
 // @import common/health.wgsl
 
-const VECS: u32 = 1u;            // 2 on lavapipe
+const VECS: u32 = 1u;            // 2 on software adapters
 
 struct Params {
   n: u32, rate: f32, shrink: f32, l2: f32,
@@ -36,11 +36,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   if (i * 4u >= params.n || health.stopped != 0u) { return; }
   // @unroll
   for (var k = 0u; k < VECS; k++) {
-    let g = health.scale * dw[i + k] + params.l2 * w[i + k];
-    let mean = m[i + k] + params.gain1 * (g - m[i + k]);
+    let before = w[i + k];       // each is read once: software adapters do not see that two loads are the same
+    let past = m[i + k];
+    let g = health.scale * dw[i + k] + params.l2 * before;
+    let mean = past + params.gain1 * (g - past);
     let square = params.beta2 * v[i + k] + params.gain2 * g * g;
     m[i + k] = mean;
     v[i + k] = square;
-    w[i + k] = (1.0 - params.shrink) * w[i + k] - params.rate * mean / (params.root * sqrt(square) + params.eps);
+    w[i + k] = (1.0 - params.shrink) * before - params.rate * mean / (params.root * sqrt(square) + params.eps);
   }
 }

@@ -8,7 +8,7 @@
 // One thread     one query: its channels and its share of y in registers.
 // Traffic        q, y once, k and v once for each workgroup of queries.
 // Numerics       f32, keys in order: same input, same bits. No exp overflows.
-// Gradient       attention_tiled_query.wgsl, attention_tiled_key.wgsl
+// Gradient       attention_tiled_backward.wgsl
 // Host           engine/ops/attention_tiled.ts        Twin  test/reference/attention.ts
 
 const D: u32 = 32u;              // channels of a head, a multiple of 4

@@ -4,8 +4,8 @@
 // Shapes             x: (B, Hx, Wx, N)   dy: (B, Hy, Wy, M)   dw: (splits, M, kh, kw, N)     N, M multiples of 4
 //                    conv_transpose2d calls it with x and dy exchanged: its w is (input, kh, kw, output).
 // One workgroup      is one subgroup of SG lanes and owns RM channels of M by 4 * CN * SG columns (tap, n), over the
-//                    output rows of split z. Few channels fill the lanes with several taps.
-// One thread         owns 4 * CN columns, all RM rows; dy reaches it by broadcast, a vec4f a lane.
+//                    output pixels of split z. Few channels fill the lanes with several taps.
+// One thread         owns 4 * CN columns, all RM rows; dy reaches it by broadcast or swap, a vec4f a lane.
 // Traffic            x taps * M / RM times, dy taps * N / (4 CN SG) times, dw once.
 // Numerics           f32, pixels in order. The window is clipped to x first, as far as the workgroup's taps agree; what is
 //                    left of the padding counts as 0.
@@ -16,7 +16,8 @@ enable subgroups;
 const SG: u32 = 4u;              // lanes of a subgroup
 const RM: u32 = 16u;             // channels of M a workgroup, a multiple of 4
 const CN: u32 = 2u;              // vec4f's of N a thread
-const KU: u32 = 1u;              // pixels of a row a turn
+const KU: u32 = 1u;              // pixels a turn: a variable carried round the loop is spilled once a turn
+const SWAP: bool = false;        // SG 4, RM 16: dy reaches the other lanes by swaps, in another order in each lane
 
 const MV: u32 = RM / 4u;                         // vec4f's of dy for one pixel,
 const LOADS: u32 = (MV * KU + SG - 1u) / SG;     // and loads that bring those of KU pixels, one a lane
@@ -82,58 +83,66 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
 
   // @registers
   var c: array<vec4f, RM * CN>;                  // c[i * CN + j]: row m0 + i, columns n0 + 4j ..
-  let height = max(end_row, first_row) - first_row;
-  let rows = params.B * height;
-  for (var r = rows * group.z / params.splits; r < rows * (group.z + 1u) / params.splits; r++) {
-    let image = r / height;
-    let row = first_row + r % height;
-    let dy_row = (image * params.y_size.x + row) * params.y_size.y;
+  let width = max(end_col, first_col) - first_col;
+  let area = (max(end_row, first_row) - first_row) * width;
+  let first = params.B * area * group.z / params.splits;
+  let end = params.B * area * (group.z + 1u) / params.splits;
+  var image = first / area;                      // of the next pixel
+  var row = first_row + first % area / width;
+  var col = first_col + first % width;
+  for (var turn = first; turn < end; turn += KU) {
     // @registers
-    var x_row: array<u32, CN>;
+    var b: array<vec4f, CN * KU>;                // b[j * KU + t]: columns n0 + 4j .. at pixel turn + t, 0 outside
     // @registers
-    var row_ok: array<bool, CN>;
+    var dy_at: array<u32, KU>;                   // past the end the first pixel of this turn again
     // @unroll
-    for (var j = 0u; j < CN; j++) {
-      let at = row * params.stride.x + shift_row[j];
-      row_ok[j] = at < params.x_size.x;
-      x_row[j] = (image * params.x_size.x + at) * params.x_size.y;
+    for (var t = 0u; t < KU; t++) {
+      let here = turn + t < end;
+      dy_at[t] = select(dy_at[0], (image * params.y_size.x + row) * params.y_size.y + col, here);
+      // @unroll
+      for (var j = 0u; j < CN; j++) {
+        let x_row = row * params.stride.x + shift_row[j];
+        let x_col = col * params.stride.y + shift_col[j];
+        let ok = here & (x_row < params.x_size.x) & (x_col < params.x_size.y);
+        let place = (image * params.x_size.x + x_row) * params.x_size.y + x_col;
+        b[j * KU + t] = select(vec4f(), x[select(0u, place * (params.N / 4u), ok) + at_x[j]], ok);
+      }
+      col += 1u;
+      row += select(0u, 1u, col == end_col);
+      image += select(0u, 1u, row == end_row);
+      row = select(row, first_row, row == end_row);
+      col = select(col, first_col, col == end_col);
     }
-    for (var col = first_col; col < end_col; col += KU) {
+    // @registers
+    var loaded: array<vec4f, LOADS>;
+    // @unroll
+    for (var i = 0u; i < LOADS; i++) {
+      let v = SG * i + lane;                     // vec4f v % MV of the pixel after v / MV
+      var pixel = dy_at[0];
+      // @unroll
+      for (var t = 0u; t < KU; t++) { pixel = select(pixel, dy_at[t], v / MV == t); }
+      loaded[i] = dy[(pixel * params.M + min(m0 + v % MV * 4u, params.M - 4u)) / 4u];
+    }
+    // @unroll
+    for (var g = 0u; g < MV; g++) {
       // @registers
-      var b: array<vec4f, CN * KU>;            // b[j * KU + t]: columns n0 + 4j .. at pixel col + t, 0 outside
+      var a: array<vec4f, KU>;                   // a[t]: rows m0 + 4g .. (if SWAP: those of g ^ lane), pixel turn + t
       // @unroll
       for (var t = 0u; t < KU; t++) {
+        a[t] = loaded[(t * MV + g) / SG];
+        if (SWAP) { a[t] = subgroupShuffleXor(a[t], g % SG); } else { a[t] = subgroupShuffle(a[t], (t * MV + g) % SG); }
+      }
+      // @unroll
+      for (var e = 0u; e < 4u; e++) {
         // @unroll
         for (var j = 0u; j < CN; j++) {
-          let at = (col + t) * params.stride.y + shift_col[j];
-          let ok = row_ok[j] & (at < params.x_size.y) & (col + t < end_col);
-          let place = select(0u, (x_row[j] + at) * (params.N / 4u), ok) + at_x[j];
-          b[j * KU + t] = select(vec4f(), x[place], ok);
-        }
-      }
-      // @registers
-      var loaded: array<vec4f, LOADS>;
-      // @unroll
-      for (var i = 0u; i < LOADS; i++) {
-        let v = SG * i + lane;                 // vec4f v % MV of the pixel after v / MV
-        let pixel = dy_row + min(col + v / MV % KU, end_col - 1u);
-        loaded[i] = dy[(pixel * params.M + min(m0 + v % MV * 4u, params.M - 4u)) / 4u];
-      }
-      // @unroll
-      for (var g = 0u; g < MV; g++) {
-        // @registers
-        var a: array<vec4f, KU>;               // a[t]: rows m0 + 4g .., pixel col + t
-        // @unroll
-        for (var t = 0u; t < KU; t++) { a[t] = subgroupShuffle(loaded[(t * MV + g) / SG], (t * MV + g) % SG); }
-        // @unroll
-        for (var e = 0u; e < 4u; e++) {
+          var sum = c[(4u * g + e) * CN + j];
           // @unroll
-          for (var j = 0u; j < CN; j++) {
+          for (var f = 0u; f < 4u; f++) {        // a component to its end: its sum stays in a register
             // @unroll
-            for (var t = 0u; t < KU; t++) {
-              c[(4u * g + e) * CN + j] = fma(vec4f(a[t][e]), b[j * KU + t], c[(4u * g + e) * CN + j]);
-            }
+            for (var t = 0u; t < KU; t++) { sum[f] = fma(b[j * KU + t][f], a[t][e], sum[f]); }
           }
+          c[(4u * g + e) * CN + j] = sum;
         }
       }
     }
@@ -145,7 +154,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     if (column < columns) {
       // @unroll
       for (var i = 0u; i < RM; i++) {
-        if (m0 + i < params.M) { dw[((group.z * params.M + m0 + i) * columns + column) / 4u] = c[i * CN + j]; }
+        let m = m0 + select(i, i ^ (4u * lane), SWAP);
+        if (m < params.M) { dw[((group.z * params.M + m) * columns + column) / 4u] = c[i * CN + j]; }
       }
     }
   }

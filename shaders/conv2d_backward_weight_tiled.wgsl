@@ -12,7 +12,7 @@
 // Traffic            x taps * M / TM times, dy taps * N / TN times, dw once for each z.
 // Split K            few weights meet many pixels (96 x 864 outputs, 65,536 deep): the workgroups of all z share an output
 //                    tile's pixels; each writes its own dw, one after the other, and sum_splits.wgsl adds them in order.
-// SUMS               the gradient of the bias too: behind dw, from element params.sums on, the sums of dy over all pixels, (M).
+// SUMS               the gradient of the bias too: behind dw, from element params.behind on, the sums of dy over all pixels, (M).
 // Numerics           f32, pixels in order within a split: same input, same bits.
 // Forward            conv2d_tiled.wgsl       Host  engine/ops/tiled_plan.ts
 
@@ -32,7 +32,7 @@ struct Params {
   kernel: vec2u, stride: vec2u,
   pad: vec2u,                    // top, left
   B: u32, N: u32, M: u32,
-  part: u32, sums: u32,          // elements from one split's output to the next; see SUMS
+  part: u32, behind: u32,        // elements from one split's output to the next; see SUMS
 }
 
 @group(0) @binding(0) var<storage, read>       x: array<vec4f>;
@@ -166,7 +166,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     // @unroll
     for (var g = 0u; g < MV; g++) {
       let m = m0 + 4u * (lane_m + g * LANES_M);
-      if (m < params.M) { dw[(split * params.part + params.sums + m) / 4u] = sums[g]; }
+      if (m < params.M) { dw[(split * params.part + params.behind + m) / 4u] = sums[g]; }
     }
   }
   // @unroll

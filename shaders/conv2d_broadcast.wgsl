@@ -10,7 +10,7 @@
 // Shapes             x: (B, Hx, Wx, K)   y: (B, Hy, Wy, M)   bias: (M)     K, M multiples of 4
 //                    Hy, Wy are the caller's, right and bottom padding follow: padding may be asymmetric.
 // One workgroup      is one subgroup of SG lanes and owns RM channels of M by 4 * CN * SG output pixels.
-// One thread         owns 4 * CN pixels: it loads their channels, and one row (or vec4f) of w for all by broadcast.
+// One thread         owns 4 * CN pixels: it loads their channels, and one row (or vec4f) of w for all by broadcast or swap.
 // Traffic            x taps * M / RM times, w N / (4 CN SG) times, y once.
 // Numerics           f32, taps outside, channels inside, in order. Pixels in the padding load pixel 0 and count as 0.
 // Gradient           dx: itself, TRANSPOSED. dw: conv2d_backward_weight_broadcast.wgsl
@@ -18,12 +18,15 @@
 
 enable subgroups;
 
+// @import common/conv_pixels.wgsl
+
 const SG: u32 = 4u;              // lanes of a subgroup
 const RM: u32 = 16u;             // channels of M a workgroup, a multiple of 4
 const CN: u32 = 1u;              // four pixels a thread, so many times
 const KU: u32 = 2u;              // channels of K a turn
 const TRANSPOSED: bool = false;
-const BIAS: bool = false;
+const WRITTEN_OUT: bool = true;  // sums in variables; else in arrays, and a loop stores them: a fraction of the code
+const SWAP: bool = false;        // SG 4, RM 16: w reaches the other lanes by swaps, in another order in each lane
 alias X_VEC = vec2f;             // one load of x: KU wide
 alias W_VEC = vec2f;             // one load of w: KU wide, or vec4f if TRANSPOSED
 const W_WIDTH: u32 = 2u;         // elements of W_VEC
@@ -37,6 +40,7 @@ struct Params {
   kernel: vec2u, stride: vec2u,
   pad: vec2u,                    // top, left
   B: u32, K: u32, M: u32,
+  has_bias: u32,                 // 1, or 0: the binding is another tensor
 }
 
 @group(0) @binding(0) var<storage, read>       x: array<X_VEC>;
@@ -48,36 +52,9 @@ struct Params {
 // A whole vec4f, whatever the width.
 fn wide(v: W_VEC) -> vec4f { return vec4f(v[0], v[1], v[2u % W_WIDTH], v[3u % W_WIDTH]); }
 
-// The output pixels of one z: `size` of them, from `remainder` on in steps of the stride where TRANSPOSED, and their taps.
-struct Part { size: vec2u, remainder: vec2u, first_tap: vec2u, tap_step: vec2u }
-
-fn part_of(z: u32) -> Part {
-  if (!TRANSPOSED) { return Part(params.y_size, vec2u(), vec2u(), vec2u(1u)); }
-  let r = vec2u(z / params.stride.y, z % params.stride.y);
-  let size = (params.y_size + params.stride - 1u - r) / params.stride;
-  return Part(size, r, (r + params.pad) % params.stride, params.stride);
-}
-
-// Four output pixels, and where their first tap falls in x.
-struct Pixels { image: vec4u, row: vec4i, col: vec4i }
-
-fn pixels_of(n: vec4u, part: Part) -> Pixels {
-  let image = n / (part.size.x * part.size.y);
-  let row = n / part.size.y % part.size.x;
-  let col = n % part.size.y;
-  if (TRANSPOSED) {
-    let first = (part.remainder + params.pad) / params.stride;
-    return Pixels(image, vec4i(row + first.x), vec4i(col + first.y));
-  }
-  let pad = vec2i(params.pad);
-  return Pixels(image, vec4i(row * params.stride.x) - pad.x, vec4i(col * params.stride.y) - pad.y);
-}
-
-// Where output pixel n of a part lies in y.
-fn place_of(n: u32, part: Part) -> u32 {
-  if (!TRANSPOSED) { return n; }
-  let at = vec2u(n / part.size.y % part.size.x, n % part.size.y) * params.stride + part.remainder;
-  return (n / (part.size.x * part.size.y) * params.y_size.x + at.x) * params.y_size.y + at.y;
+fn bias_at(m: u32) -> vec4f {
+  if (params.has_bias == 0u) { return vec4f(); }
+  return bias[m / 4u];
 }
 
 @compute @workgroup_size(SG)
@@ -91,14 +68,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let n_tile = tile / m_tiles * (4u * CN * SG);
   if (n_tile >= N) { return; }
   let n0 = n_tile + lane * (4u * CN);
-
   // @registers
   var pixels: array<Pixels, CN>;                 // past the edge the last one again
   // @unroll
   for (var j = 0u; j < CN; j++) {
     pixels[j] = pixels_of(min(vec4u(n0 + 4u * j) + vec4u(0u, 1u, 2u, 3u), vec4u(N - 1u)), part);
   }
-
   let taps = params.kernel.x * params.kernel.y;
   // @registers
   var lane_w: array<u32, ROWS + LOADS>;          // where this lane reads w at tap 0, in W_VEC's
@@ -110,14 +85,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     }
   } else {
     // @unroll
-    for (var i = 0u; i < ROWS; i++) { lane_w[i] = min(m0 + SG * i + lane, params.M - 1u) * taps * params.K / KU; }
+    for (var i = 0u; i < ROWS; i++) { lane_w[i] = min(m0 + ROWS * lane + i, params.M - 1u) * taps * params.K / KU; }
   }
-  let tap_w = select(params.K / KU, params.M / 4u, TRANSPOSED);          // from tap to tap,
+  let turns = params.K / KU;
+  let tap_w = select(turns, params.M / 4u, TRANSPOSED);         // from tap to tap,
   let turn_w = select(1u, KU * taps * (params.M / 4u), TRANSPOSED);      // and from turn to turn
   let step = select(1, -1, TRANSPOSED);          // in x, from tap to tap
-
   // @registers
-  var c: array<vec4f, RM * CN>;                  // c[i * CN + j]: channel m0 + i of pixels[j]
+  // @registers WRITTEN_OUT
+  var c: array<array<vec4f, MV * CN + 1u>, 4u>;  // c[e][g * CN + j]: channel m0 + 4g + e of pixels[j]; see matmul_broadcast
   var down = 0;
   for (var tap_row = part.first_tap.x; tap_row < params.kernel.x; tap_row += part.tap_step.x) {
     var right = 0;
@@ -135,7 +111,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
         at_x[j] = select(vec4u(), place, ok[j]) * (params.K / KU);
       }
       var at_w = (tap_row * params.kernel.y + tap_col) * tap_w;
-      for (var turn = 0u; turn < params.K / KU; turn++) {
+      for (var turn = 0u; turn < turns; turn++) {
         // @registers
         var b: array<vec4f, CN * KU>;            // b[j * KU + t]: channel turn KU + t of pixels[j]
         // @unroll
@@ -159,16 +135,28 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
         at_w += turn_w;
         // @unroll
         for (var i = 0u; i < RM; i++) {
+          // @registers
+          var a: array<f32, KU>;                 // a[t]: w of channel m0 + i (if SWAP: i ^ 4 lane), k = turn KU + t
           // @unroll
           for (var t = 0u; t < KU; t++) {
-            var a: f32;                          // w of channel m0 + i
-            if (TRANSPOSED) {
-              a = subgroupShuffle(loaded[(t * MV + i / 4u) / SG][i % 4u], (t * MV + i / 4u) % SG);
+            if (TRANSPOSED) { a[t] = loaded[(t * MV + i / 4u) / SG][i % 4u]; } else { a[t] = loaded[i % ROWS][t]; }
+            if (SWAP) {
+              a[t] = subgroupShuffleXor(a[t], i / 4u % SG);
+            } else if (TRANSPOSED) {
+              a[t] = subgroupShuffle(a[t], (t * MV + i / 4u) % SG);
             } else {
-              a = subgroupShuffle(loaded[i / SG][t], i % SG);
+              a[t] = subgroupShuffle(a[t], i / ROWS);
             }
+          }
+          // @unroll
+          for (var j = 0u; j < CN; j++) {
+            var sum = c[i % 4u][i / 4u * CN + j];
             // @unroll
-            for (var j = 0u; j < CN; j++) { c[i * CN + j] = fma(vec4f(a), b[j * KU + t], c[i * CN + j]); }
+            for (var f = 0u; f < 4u; f++) {      // a component to its end: its sum stays in a register
+              // @unroll
+              for (var t = 0u; t < KU; t++) { sum[f] = fma(b[j * KU + t][f], a[t], sum[f]); }
+            }
+            c[i % 4u][i / 4u * CN + j] = sum;
           }
         }
       }
@@ -176,21 +164,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     }
     down += step;
   }
-
-  // @unroll
-  for (var e = 0u; e < 4u * CN; e++) {
-    if (n0 + e < N) {
-      let place = place_of(n0 + e, part);
+  // @unroll WRITTEN_OUT
+  for (var i = 0u; i < MV * CN; i++) {
+    let m = m0 + 4u * select(i / CN, (i / CN) ^ lane, SWAP);
+    let n = n0 + i % CN * 4u;
+    if (m < params.M) {
+      let more = bias_at(m);
       // @unroll
-      for (var g = 0u; g < MV; g++) {
-        let m = m0 + 4u * g;
-        if (m < params.M) {
-          let low = vec2f(c[4u * g * CN + e / 4u][e % 4u], c[(4u * g + 1u) * CN + e / 4u][e % 4u]);
-          let high = vec2f(c[(4u * g + 2u) * CN + e / 4u][e % 4u], c[(4u * g + 3u) * CN + e / 4u][e % 4u]);
-          var value = vec4f(low, high);
-          if (BIAS) { value += bias[m / 4u]; }
-          y[(place * params.M + m) / 4u] = value;
-        }
+      for (var e = 0u; e < 4u; e++) {
+        let sum = vec4f(c[0u][i][e], c[1u][i][e], c[2u][i][e], c[3u][i][e]);
+        if (n + e < N) { y[(place_of(n + e, part) * params.M + m) / 4u] = sum + more; }
       }
     }
   }

@@ -19,8 +19,9 @@ const WIDTH: u32 = 4u;           // channels of a group
 const LAST: bool = true;         // channels lie innermost in x
 const SILU: bool = false;
 const PLUS: bool = false;        // true: plus is read
+const PAIR: bool = false;        // true: dx is that of x's first params.first channels; behind it, from params.behind on, the others'
 
-struct Params { batch: u32, groups: u32, pixels: u32, eps: f32, x_strides: vec2u, y_strides: vec2u }
+struct Params { batch: u32, groups: u32, pixels: u32, eps: f32, x_strides: vec2u, y_strides: vec2u, first: u32, behind: u32 }
 
 @group(0) @binding(0) var<storage, read>       x: array<f32>;
 @group(0) @binding(1) var<storage, read>       dy: array<f32>;
@@ -92,6 +93,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     let d = through(dy[far + place_of(i, params.y_strides)], here.x * d_x + here.y);
     var value = here.x * d + (u * d_x + v);
     if (PLUS) { value += plus[place]; }
-    dx[place] = value;
+    let parted = pair_place(at, i);
+    dx[select(place, parted.x * params.behind + parted.y, PAIR)] = value;
   }
 }

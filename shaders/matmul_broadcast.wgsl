@@ -11,7 +11,7 @@
 //                a head is a slice of channels, without a copy.
 // One workgroup  is one subgroup of SG lanes and owns RM rows of M by 4 * CN * SG columns of N, at one z.
 // One thread     owns 4 * CN columns of N, all RM rows. It loads its own columns of p; q is loaded a row (or vec4f) a
-//                lane and reaches the others by broadcast: a load is a gather of some 200 instructions here.
+//                lane and reaches the others by broadcast or swap: a load is a gather of some 200 instructions here.
 // Traffic        p M / RM times, q N / (4 CN SG) times, o once.
 // Numerics       f32, k in order: same input, same bits. Past the edge the last row or column repeats, never stored.
 // Gradient       itself, as above       Host  engine/ops/gemm_plan.ts
@@ -25,7 +25,8 @@ const KU: u32 = 2u;              // k's a turn: a variable carried round the loo
 const P_K: bool = true;          // k is contiguous in p
 const Q_K: bool = true;          // k is contiguous in q
 const O_M: bool = true;          // m is contiguous in o
-const BIAS: bool = false;
+const SWAP: bool = false;        // SG 4, RM 16: q reaches the other lanes by swaps, its rows in another order in each lane
+const WRITTEN_OUT: bool = true;  // sums in variables; else in arrays, and a loop stores them: a fraction of the code
 alias P_VEC = vec2f;             // one load of p: KU wide if P_K, else vec4f
 alias Q_VEC = vec2f;             // one load of q: KU wide if Q_K, else vec4f
 const P_WIDTH: u32 = 2u;         // elements of P_VEC, of Q_VEC
@@ -38,9 +39,8 @@ const ROWS: u32 = (RM + SG - 1u) / SG;           // Q_K: loads that bring KU k's
 struct Params {
   M: u32, N: u32, K: u32, heads: u32,
   ld_p: u32, ld_q: u32, ld_o: u32, alpha: f32,
-  start: vec4u,                  // p, q, o, -: elements
-  batch_stride: vec4u,
-  head_stride: vec4u,
+  start: vec4u, batch_stride: vec4u, head_stride: vec4u,   // p, q, o, bias: elements
+  has_bias: u32,                 // 1, or 0: the binding is another tensor
 }
 
 @group(0) @binding(0) var<storage, read>       p: array<P_VEC>;
@@ -53,11 +53,9 @@ struct Params {
 fn wide_p(v: P_VEC) -> vec4f { return vec4f(v[0], v[1], v[2u % P_WIDTH], v[3u % P_WIDTH]); }
 fn wide_q(v: Q_VEC) -> vec4f { return vec4f(v[0], v[1], v[2u % Q_WIDTH], v[3u % Q_WIDTH]); }
 
-/** Four values of the output, the first of them at `place` counted in elements, at `along` in its contiguous dimension. */
-fn store(place: u32, along: u32, sum: vec4f) {
-  var value = params.alpha * sum;
-  if (BIAS) { value += bias[along / 4u]; }
-  o[place / 4u] = value;
+fn bias_at(place: u32) -> vec4f {
+  if (params.has_bias == 0u) { return vec4f(); }
+  return bias[place / 4u];
 }
 
 @compute @workgroup_size(SG)
@@ -70,7 +68,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   if (n_tile >= params.N) { return; }
   let n0 = n_tile + lane * (4u * CN);
   let base = params.start + group.z / params.heads * params.batch_stride + group.z % params.heads * params.head_stride;
-
   // Where this lane reads in the first turn: in P_VEC's, Q_VEC's.
   // @registers
   var at_p: array<u32, 4u * CN>;
@@ -85,7 +82,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   }
   if (Q_K) {
     // @unroll
-    for (var i = 0u; i < ROWS; i++) { at_q[i] = (base.y + min(m0 + SG * i + lane, params.M - 1u) * params.ld_q) / KU; }
+    for (var i = 0u; i < ROWS; i++) { at_q[i] = (base.y + min(m0 + ROWS * lane + i, params.M - 1u) * params.ld_q) / KU; }
   } else {
     // @unroll
     for (var i = 0u; i < LOADS; i++) {
@@ -94,22 +91,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     }
   }
 
+  // c[e][g * CN + j]: row m0 + 4g + e, columns n0 + 4j ..; one more, as Mesa unrolls a loop that walks a whole array
   // @registers
-  var c: array<vec4f, RM * CN>;                  // c[i * CN + j]: row m0 + i, columns n0 + 4j ..
-  let step_p = select(KU * params.ld_p / 4u, 1u, P_K);   // from turn to turn: two variables carried round the loop,
-  let step_q = select(KU * params.ld_q / 4u, 1u, Q_K);   // in the place of one for each load
-  var far_p = 0u;
-  var far_q = 0u;
-  for (var turn = 0u; turn < params.K / KU; turn++) {
+  // @registers WRITTEN_OUT
+  var c: array<array<vec4f, QV * CN + 1u>, 4u>;
+  // From turn to turn, in p and in q: two variables carried round the loop, in the place of one for each load.
+  let step = select(KU * vec2u(params.ld_p, params.ld_q) / 4u, vec2u(1u), vec2<bool>(P_K, Q_K));
+  var far = vec2u();
+  let turns = params.K / KU;                     // not in the loop: a division is slow on SwiftShader
+  for (var turn = 0u; turn < turns; turn++) {
     // @registers
     var b: array<vec4f, CN * KU>;                // b[j * KU + t]: columns n0 + 4j .., k = turn KU + t
     if (P_K) {
       // @unroll
       for (var j = 0u; j < CN; j++) {
-        let v0 = p[at_p[4u * j] + far_p];
-        let v1 = p[at_p[4u * j + 1u] + far_p];
-        let v2 = p[at_p[4u * j + 2u] + far_p];
-        let v3 = p[at_p[4u * j + 3u] + far_p];
+        let v0 = p[at_p[4u * j] + far.x];
+        let v1 = p[at_p[4u * j + 1u] + far.x];
+        let v2 = p[at_p[4u * j + 2u] + far.x];
+        let v3 = p[at_p[4u * j + 3u] + far.x];
         // @unroll
         for (var t = 0u; t < KU; t++) { b[j * KU + t] = vec4f(v0[t], v1[t], v2[t], v3[t]); }
       }
@@ -117,66 +116,65 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
       // @unroll
       for (var j = 0u; j < CN; j++) {
         // @unroll
-        for (var t = 0u; t < KU; t++) { b[j * KU + t] = wide_p(p[at_p[j] + far_p + t * (params.ld_p / 4u)]); }
+        for (var t = 0u; t < KU; t++) { b[j * KU + t] = wide_p(p[at_p[j] + far.x + t * (params.ld_p / 4u)]); }
       }
     }
-
+    // @registers
+    var w: array<vec4f, ROWS + LOADS>;
     if (Q_K) {
+      // @unroll
+      for (var i = 0u; i < ROWS; i++) { w[i] = wide_q(q[at_q[i] + far.y]); }
+    } else {
+      // @unroll
+      for (var i = 0u; i < LOADS; i++) { w[i] = wide_q(q[at_q[i] + far.y]); }
+    }
+    // @unroll
+    for (var i = 0u; i < RM; i++) {
       // @registers
-      var w: array<Q_VEC, ROWS>;
+      var a: array<f32, KU>;                     // a[t]: row m0 + i (if SWAP: i ^ 4 lane), k = turn KU + t
       // @unroll
-      for (var i = 0u; i < ROWS; i++) { w[i] = q[at_q[i] + far_q]; }
-      // @unroll
-      for (var i = 0u; i < RM; i++) {
-        let a = subgroupShuffle(w[i / SG], i % SG);
-        // @unroll
-        for (var j = 0u; j < CN; j++) {
-          // @unroll
-          for (var t = 0u; t < KU; t++) { c[i * CN + j] = fma(vec4f(a[t]), b[j * KU + t], c[i * CN + j]); }
+      for (var t = 0u; t < KU; t++) {
+        if (Q_K) { a[t] = w[i % ROWS][t]; } else { a[t] = w[(t * QV + i / 4u) / SG][i % 4u]; }
+        if (SWAP) {
+          a[t] = subgroupShuffleXor(a[t], i / 4u % SG);
+        } else if (Q_K) {
+          a[t] = subgroupShuffle(a[t], i / ROWS);
+        } else {
+          a[t] = subgroupShuffle(a[t], (t * QV + i / 4u) % SG);
         }
       }
-    } else {
-      // @registers
-      var w: array<vec4f, LOADS>;
       // @unroll
-      for (var i = 0u; i < LOADS; i++) { w[i] = wide_q(q[at_q[i] + far_q]); }
-      // @unroll
-      for (var g = 0u; g < QV; g++) {
-        // @registers
-        var a: array<vec4f, KU>;                 // a[t]: rows m0 + 4g .., k = turn KU + t
+      for (var j = 0u; j < CN; j++) {
+        var sum = c[i % 4u][i / 4u * CN + j];
         // @unroll
-        for (var t = 0u; t < KU; t++) { a[t] = subgroupShuffle(w[(t * QV + g) / SG], (t * QV + g) % SG); }
-        // @unroll
-        for (var e = 0u; e < 4u; e++) {
+        for (var f = 0u; f < 4u; f++) {          // a component to its end: its sum stays in a register
           // @unroll
-          for (var j = 0u; j < CN; j++) {
-            // @unroll
-            for (var t = 0u; t < KU; t++) {
-              c[(4u * g + e) * CN + j] = fma(vec4f(a[t][e]), b[j * KU + t], c[(4u * g + e) * CN + j]);
-            }
-          }
+          for (var t = 0u; t < KU; t++) { sum[f] = fma(b[j * KU + t][f], a[t], sum[f]); }
         }
+        c[i % 4u][i / 4u * CN + j] = sum;
       }
     }
-    far_p += step_p;
-    far_q += step_q;
+    far += step;
   }
 
-  // @unroll
-  for (var j = 0u; j < CN; j++) {
-    let n = n0 + 4u * j;
-    // @unroll
-    for (var g = 0u; g < QV; g++) {
-      let m = m0 + 4u * g;
+  // @unroll WRITTEN_OUT
+  for (var i = 0u; i < QV * CN; i++) {
+    let m = m0 + 4u * select(i / CN, (i / CN) ^ lane, SWAP);
+    let n = n0 + i % CN * 4u;
+    if (O_M) {
+      if (m < params.M) {
+        let more = bias_at(base.w + m);
+        // @unroll
+        for (var e = 0u; e < 4u; e++) {
+          let sum = vec4f(c[0u][i][e], c[1u][i][e], c[2u][i][e], c[3u][i][e]);
+          if (n + e < params.N) { o[(base.z + (n + e) * params.ld_o + m) / 4u] = params.alpha * sum + more; }
+        }
+      }
+    } else if (n < params.N) {
+      let more = bias_at(base.w + n);
       // @unroll
       for (var e = 0u; e < 4u; e++) {
-        if (O_M) {
-          let low = vec2f(c[4u * g * CN + j][e], c[(4u * g + 1u) * CN + j][e]);
-          let high = vec2f(c[(4u * g + 2u) * CN + j][e], c[(4u * g + 3u) * CN + j][e]);
-          if (n + e < params.N && m < params.M) { store(base.z + (n + e) * params.ld_o + m, m, vec4f(low, high)); }
-        } else if (n < params.N && m + e < params.M) {
-          store(base.z + (m + e) * params.ld_o + n, n, c[(4u * g + e) * CN + j]);
-        }
+        if (m + e < params.M) { o[(base.z + (m + e) * params.ld_o + n) / 4u] = params.alpha * c[e][i] + more; }
       }
     }
   }

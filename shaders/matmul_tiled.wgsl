@@ -8,13 +8,13 @@
 // Batch          z = batch * heads + head; each operand starts at start + batch * batch stride + head * head stride, so a
 //                head is a slice of channels: no copy.
 // One workgroup  owns TN rows of N by TM of M, at one z.
-// One thread     owns RN x RM outputs, and carries BLOCKS blocks from memory to the tile (common/tile.wgsl). The loads of
-//                the next tile are issued before the multiplications of this one.
+// One thread     owns RN x RM outputs; carries BLOCKS blocks to the tile (common/tile.wgsl), the next while this one is multiplied.
 // Traffic        p M / TM times, q N / TN times, o once.
 // SPLIT          the workgroups of all z share the K of one product; each writes its own o, one (N, M) after the other,
 //                the first with bias and plus, and sum_splits.wgsl adds them in order.
-// PLUS, SUMS     o += plus, which lies as o does. Behind o, from element params.sums on, the sums of p over k, (N): the gradient of
-//                a bias in the pass of its weight.
+// PLUS, SLOPE    o += plus, or o *= gelu'(plus), which lies as o does.
+// SUMS, GELU     Behind o, from element params.behind on: the sums of p over k, (N), the gradient of a bias in the pass of its
+//                weight; or gelu(o). Where the depth is split sum_splits.wgsl does the latter.
 // Numerics       f32, k in order: same input, same bits. Rows past the edge repeat the last, never stored; k past K counts 0.
 // Gradient       itself, as above       Host  engine/ops/tiled_plan.ts
 
@@ -31,17 +31,18 @@ const Q_K: bool = true;          // k is contiguous in q
 const O_M: bool = true;          // m is contiguous in o
 const BIAS: bool = false;
 const PLUS: bool = false;
+const SLOPE: bool = false;
 const SUMS: bool = false;
+const GELU: bool = false;
 
 // @import common/tile.wgsl
+// @import common/gelu.wgsl
 
 struct Params {
   M: u32, N: u32, K: u32, heads: u32,
   ld_p: u32, ld_q: u32, ld_o: u32, alpha: f32,
-  part: u32, sums: u32,          // elements from one split's output to the next; see SUMS
-  start: vec4u,                  // p, q, o, -: elements
-  batch_stride: vec4u,
-  head_stride: vec4u,
+  part: u32, behind: u32,        // elements from one split's output to the next; see SUMS
+  start: vec4u, batch_stride: vec4u, head_stride: vec4u,   // of p, q, o, and bias and sums: elements
 }
 
 @group(0) @binding(0) var<storage, read>       p: array<vec4f>;
@@ -59,23 +60,21 @@ fn lines_inside(k_contiguous: bool, k: u32) -> vec4<bool> {
 fn block_p(lines: vec4u, k: u32) -> mat4x4f {
   let ok = lines_inside(P_K, k);
   let at = select(vec4u(), lines, ok);
-  let four = mat4x4f(select(vec4f(), p[at.x], ok.x), select(vec4f(), p[at.y], ok.y),
-                      select(vec4f(), p[at.z], ok.z), select(vec4f(), p[at.w], ok.w));
-  if (P_K) { return transpose(four); }
-  return four;
+  return block_of(P_K, ok, p[at.x], p[at.y], p[at.z], p[at.w]);
 }
 
 fn block_q(lines: vec4u, k: u32) -> mat4x4f {
   let ok = lines_inside(Q_K, k);
   let at = select(vec4u(), lines, ok);
-  let four = mat4x4f(select(vec4f(), q[at.x], ok.x), select(vec4f(), q[at.y], ok.y),
-                      select(vec4f(), q[at.z], ok.z), select(vec4f(), q[at.w], ok.w));
-  if (Q_K) { return transpose(four); }
-  return four;
+  return block_of(Q_K, ok, q[at.x], q[at.y], q[at.z], q[at.w]);
 }
 
-fn store(at: u32, value: vec4f, split: u32) {
-  if (PLUS && split == 0u) { o[at] = value + plus[at]; } else { o[at] = value; }
+fn store(at: u32, sum: vec4f, split: u32) {
+  var value = sum;
+  if (PLUS && split == 0u) { value += plus[at]; }
+  if (SLOPE) { value *= gelu_slope4(plus[at - split * params.part / 4u]); }
+  o[at] = value;
+  if (GELU) { o[params.behind / 4u + at] = gelu4(value); }
 }
 
 @compute @workgroup_size(THREADS)
@@ -164,7 +163,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     // @unroll
     for (var j = 0u; j < NV; j++) {
       let n = n0 + 4u * (lane_n + j * LANES_N);
-      if (n < params.N) { o[(split * params.part + params.sums + n) / 4u] = sums[j]; }
+      if (n < params.N) { o[(split * params.part + params.behind + base.w + n) / 4u] = sums[j]; }
     }
   }
   // @unroll
@@ -176,7 +175,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
       if (O_M) {
         if (m < params.M) {
           var add = vec4f();
-          if (add_bias) { add = bias[m / 4u]; }
+          if (add_bias) { add = bias[(base.w + m) / 4u]; }
           // @unroll
           for (var e = 0u; e < 4u; e++) {
             if (n + e < params.N) {
@@ -186,7 +185,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
         }
       } else if (n < params.N) {
         var add = vec4f();
-        if (add_bias) { add = bias[n / 4u]; }
+        if (add_bias) { add = bias[(base.w + n) / 4u]; }
         // @unroll
         for (var e = 0u; e < 4u; e++) {
           if (m + e < params.M) {

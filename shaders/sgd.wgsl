@@ -12,7 +12,7 @@
 //
 // @import common/health.wgsl
 
-const VECS: u32 = 1u;            // 2 on lavapipe
+const VECS: u32 = 1u;            // 2 on software adapters
 const NESTEROV: bool = false;
 
 struct Params { n: u32, lr: f32, momentum: f32, l2: f32 }
@@ -30,9 +30,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   if (i * 4u >= params.n || health.stopped != 0u) { return; }
   // @unroll
   for (var k = 0u; k < VECS; k++) {
-    let g = health.scale * dw[i + k] + params.l2 * w[i + k];
+    let before = w[i + k];
+    let g = health.scale * dw[i + k] + params.l2 * before;
     let velocity = params.momentum * m[i + k] + g;
     m[i + k] = velocity;
-    w[i + k] -= params.lr * select(velocity, g + params.momentum * velocity, NESTEROV);
+    w[i + k] = before - params.lr * select(velocity, g + params.momentum * velocity, NESTEROV);
   }
 }

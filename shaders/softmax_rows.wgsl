@@ -1,10 +1,10 @@
 // softmax_rows   y[r, c] = exp(x[r, c] - m[r]) / s[r],  m = row maximum, s = row sum of exp(x - m)
 //
 // Shapes         x, y: (R, C), rows contiguous.
-// One thread     owns one row: software adapters have no use for workgroup memory.
+// One thread     owns one row: software adapters have no use for workgroup memory. For rows too long for softmax_lanes.wgsl.
 // Traffic        x twice, y once in and twice out.
 // Numerics       the maximum starts from the row's own first element: no "minus infinity" is needed. Fixed order of sums.
-// Gradient       softmax_backward_rows.wgsl        Host  engine/ops/softmax.ts        Twin  test/reference/softmax.ts
+// Gradient       softmax_backward_rows.wgsl        Host  engine/ops/rows.ts        Twin  test/reference/softmax.ts
 //
 // @import common/row.wgsl
 // @import common/exp_row.wgsl

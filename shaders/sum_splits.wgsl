@@ -5,9 +5,14 @@
 // One thread     one vec4f of y.
 // Traffic        x once, y once.
 // Numerics       f32, s in order: same input, same bits.
+// GELU           behind y, from element params.behind on, a multiple of 4: gelu(y).
 // Host           engine/ops/tiled_plan.ts
+//
+// @import common/gelu.wgsl
 
-struct Params { n: u32, splits: u32 }
+const GELU: bool = false;
+
+struct Params { n: u32, splits: u32, behind: u32 }
 
 @group(0) @binding(0) var<storage, read>       x: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
@@ -21,4 +26,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   var sum = x[i];
   for (var s = 1u; s < params.splits; s++) { sum += x[s * (params.n / 4u) + i]; }
   y[i] = sum;
+  if (GELU) { y[params.behind / 4u + i] = gelu4(sum); }
 }

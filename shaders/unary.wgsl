@@ -9,7 +9,7 @@
 // @import common/unary_ops.wgsl
 // @import common/trig.wgsl
 // @import common/tanh.wgsl
-// @import common/erf.wgsl
+// @import common/gelu.wgsl
 
 const VECS: u32 = 4u;            // 4 on software adapters, 1 on GPUs
 
@@ -40,7 +40,7 @@ fn f(x: vec4f) -> vec4f {
     case RELU:       { return select(x, vec4f(0.0), x <= vec4f(0.0)); }
     case LEAKY_RELU: { return select(x, p * x, x <= vec4f(0.0)); }
     case SILU:       { return x / (1.0 + exp(-x)); }
-    case GELU:       { return 0.5 * x * (1.0 + erf4(0.70710678 * x)); }      // 1 / sqrt(2)
+    case GELU:       { return gelu4(x); }
     default:         { return x; }
   }
 }

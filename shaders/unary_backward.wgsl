@@ -8,7 +8,7 @@
 //
 // @import common/unary_ops.wgsl
 // @import common/trig.wgsl
-// @import common/erf.wgsl
+// @import common/gelu.wgsl
 
 const VECS: u32 = 4u;            // 4 on software adapters, 1 on GPUs
 
@@ -43,7 +43,7 @@ fn df(x: vec4f) -> vec4f {
     case RELU:       { return select(zero, one, y > zero); }
     case LEAKY_RELU: { return select(vec4f(p), one, x > zero); }
     case SILU:       { let a = sigmoid4(x); return a * (1.0 + x * (1.0 - a)); }
-    case GELU:       { return 0.5 * (1.0 + erf4(0.70710678 * x)) + 0.39894228 * x * exp(-0.5 * x * x); }   // 1/sqrt(2 pi)
+    case GELU:       { return gelu_slope4(x); }
     default:         { return one; }
   }
 }

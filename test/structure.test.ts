@@ -35,6 +35,7 @@ describe("stems", () => {
     gather_rows: "a host copy of rows; test/ops/gather_rows.test.ts",
     gemm: "runs what gemm_plan plans; test/ops/matmul.test.ts, conv2d.test.ts",
     gemm_plan: "plans; test/ops/matmul.test.ts",
+    group_norm_pair: "group_norm of two tensors joined; test/ops/group_norm.test.ts",
     group_norm_plan: "plans of group_norm",
     group_norm_whole: "the form of group_norm for GPUs",
     images: "shapes of images, for pool and interpolate",

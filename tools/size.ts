@@ -1,7 +1,9 @@
 // npm run -s size [-- --json]: lines per folder, and the budgets of a codebase that can be read. Exit code 1 above one.
 //
 // Budgets      kernel 20-200 lines (common/ from 5), op under 250, model under 350, other files under 500, comment lines
-//              10-25 %. Engine without ops and file formats (io/): near 2,000, held at 4,000 with the layers (nn.ts) and optimisers. Functions: median under 12 lines, nine in ten under 40, none above 120.
+//              10-25 %. Engine without ops and file formats (io/): near 2,000, held at 4,500 with the layers (nn.ts), optimisers and
+//              replay. Functions: median under 12 lines, nine in ten under 40, none above 120; a kernel's main, whose registers no
+//              other function sees, 140.
 // Functions    are found by indentation, which the formatter keeps: from a line that opens one to the `}` below its first letter.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -34,7 +36,9 @@ const FOLDERS = [
   "test",
 ];
 /** Lines of engine/*.ts. Whoever needs more finds something to take out first. */
-const ENGINE_CEILING = 4000;
+const ENGINE_CEILING = 4500;
+/** Lines of a function, at most. */
+const longestIn = (path: string): number => (path.endsWith(".wgsl") ? 140 : 120);
 /** Least and most share of lines that are comments: below, a newcomer is lost; above, the code is told twice. */
 const COMMENTS = [0.1, 0.25] as const;
 /** Folders of fewer lines say nothing about the share of comments. */
@@ -85,7 +89,10 @@ function overBudget(files: readonly FileSize[]): string[] {
         ? [`${path}: ${lines} lines, the budget is ${least ? `${least} to ` : ""}${most}`]
         : [];
     const longest = Math.max(0, ...functions);
-    return longest > 120 ? [...problems, `${path}: a function of ${longest} lines, the budget is 120`] : problems;
+    const longestAllowed = longestIn(path);
+    if (longest > longestAllowed)
+      problems.push(`${path}: a function of ${longest} lines, the budget is ${longestAllowed}`);
+    return problems;
   });
   const engine = sum(files.filter(isEngineCore).map((f) => f.lines));
   if (engine > ENGINE_CEILING) over.push(`engine without ops and io: ${engine} lines, the budget is ${ENGINE_CEILING}`);

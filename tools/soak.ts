@@ -18,10 +18,9 @@ import { UifaceError, UsageError } from "../engine/errors.js";
 import { Adam, Ema } from "../engine/optim.js";
 import { random } from "../engine/random.js";
 import { scope } from "../engine/scope.js";
-import { backward } from "../engine/tape.js";
 import { unets } from "../models/configs.js";
 import { UNet } from "../models/unet.js";
-import { diffusionDefaults, noiseLoss } from "../train/diffusion.js";
+import { diffusionDefaults, drawBatch, gradientStep } from "../train/diffusion.js";
 import type { Latents } from "../train/latents.js";
 import { openRun } from "../train/run.js";
 
@@ -96,14 +95,11 @@ async function train(
   const unet = new UNet(unets.tiny).init(s.seed);
   const adam = new Adam(unet.parameters());
   const ema = new Ema(unet.parameters());
+  const gradients = gradientStep(unet, s);
   const run = await openRun(s, { parts: { unet, adam, ema } });
   const seen: Memory[] = [];
   for (let step = run.step; step < s.steps; step++) {
-    scope(() => {
-      const loss = noiseLoss(unet, data, s, step);
-      run.log({ loss });
-      backward(loss);
-    });
+    scope(() => run.log({ loss: gradients.run(...drawBatch(data, s, step)) }));
     adam.step({ lr: s.lr });
     adam.zeroGrad();
     ema.update(s.ema);

@@ -19,7 +19,8 @@ import { randn } from "../engine/ops/random.js";
 import { mean } from "../engine/ops/reduce.js";
 import { square } from "../engine/ops/unary.js";
 import { Adam, Ema } from "../engine/optim.js";
-import { random } from "../engine/random.js";
+import { type Rng, random } from "../engine/random.js";
+import { type Replay, replay } from "../engine/replay.js";
 import { cosineRestarts, emaDecay } from "../engine/schedules.js";
 import { scope } from "../engine/scope.js";
 import { backward } from "../engine/tape.js";
@@ -69,14 +70,11 @@ export async function trainDiffusion(s: typeof diffusionDefaults, images?: Pixel
   const adam = new Adam(unet.parameters());
   const ema = new Ema(unet.parameters());
   const run = await openRun(s, { parts: { unet, adam, ema } });
+  const gradients = gradientStep(unet, s);
 
   for (let step = run.step; step < s.steps; step++) {
     for (let micro = 0; micro < s.accumulate; micro++) {
-      scope(() => {
-        const loss = mul(noiseLoss(unet, data, s, step * s.accumulate + micro), 1 / s.accumulate);
-        run.log({ loss });
-        backward(loss);
-      });
+      scope(() => run.log({ loss: gradients.run(...drawBatch(data, s, step * s.accumulate + micro)) }));
     }
     adam.step({ lr: cosineRestarts(step, { lr: s.lr, firstCycle: s.firstCycle, cycleFactor: 2 }) });
     adam.zeroGrad();
@@ -86,19 +84,34 @@ export async function trainDiffusion(s: typeof diffusionDefaults, images?: Pixel
   await run.finish();
   await saveWeights(ema, join(s.out, "diffusion.safetensors"), { net: s.net, steps: String(s.steps) });
   ema.swap();
+  gradients.dispose();
   adam.dispose();
   return unet;
 }
 
-/** The loss of one micro-batch, a pure function of the seed and its number. */
-export function noiseLoss(unet: UNet, data: Latents, s: typeof diffusionDefaults, number: number): Tensor {
+/** The loss of one micro-batch over the number of them, and its gradients: recorded, because all are alike. */
+export const gradientStep = (unet: UNet, s: typeof diffusionDefaults): Replay<Batch, Tensor> =>
+  replay((...batch: Batch) => {
+    const loss = mul(noiseLoss(unet, batch, s), 1 / s.accumulate);
+    backward(loss);
+    return loss;
+  });
+
+/** x_0, the contexts, the steps t, and the stream of all other random numbers. */
+export type Batch = [x0: Tensor, context: Tensor, t: Int32Array, rng: Rng];
+
+/** A micro-batch, a pure function of the seed and its number. */
+export function drawBatch(data: Latents, s: typeof diffusionDefaults, number: number): Batch {
   const rng = random(s.seed, "diffusion", number);
   const { x0, context } = latentBatch(
     data,
     batchIndices(data.count, s.batch, s.seed, number),
     rng.bernoulli(0.5, s.batch),
   );
-  const t = rng.integers(s.batch, 0, schedule.steps);
+  return [x0, context, rng.integers(s.batch, 0, schedule.steps), rng];
+}
+
+export function noiseLoss(unet: UNet, [x0, context, t, rng]: Batch, s: typeof diffusionDefaults): Tensor {
   const noise = randn(x0.shape, rng);
   const error = sub(unet.forward(addNoise(x0, noise, t, schedule), t, context, { rng, recompute: s.recompute }), noise);
   return mean(square(unet.config.predicts === "v" ? div(error, rows(schedule.sqrtAlphaBars, t)) : error));

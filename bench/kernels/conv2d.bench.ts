@@ -4,7 +4,8 @@
 import { correlate, type Form, formOf, slide, spread } from "../../engine/ops/convolution.js";
 import type { Conv } from "../../engine/ops/gemm_plan.js";
 import { emptyLike, type Tensor } from "../../engine/tensor.js";
-import { type Case, type Filled, type Floor, filled, type Group, type Pair, places } from "../case.js";
+import { type Case, type Filled, type Floor, type Group, type Pair, places } from "../case.js";
+import { conv3x3, operands } from "../conv3x3.js";
 import { convFloor } from "../floors.js";
 
 /** Winograd's form: half of what the reference kernels of docs/kernels.md reached. */
@@ -29,21 +30,8 @@ type Size = (typeof shapes)[number];
 
 /** Forward, input gradient, weight gradient: the same number of multiply-adds each. */
 function passes({ B, I, O, side, floored }: Size): Case[] {
-  const [x, w, dy] = [
-    filled([B, I, side, side], 1, "channels_last"),
-    filled([O, I, 3, 3], 2, "channels_last"),
-    filled([B, O, side, side], 3, "channels_last"),
-  ];
-  const g: Conv = {
-    large: [side, side],
-    small: [side, side],
-    largeChannels: I,
-    smallChannels: O,
-    batch: B,
-    kernel: [3, 3],
-    stride: [1, 1],
-    pad: [1, 1],
-  };
+  const { x, w, dy } = operands(B, I, O, side);
+  const g = conv3x3(B, I, O, side);
   const image = `conv B${B} ${I}->${O} @${side}`;
   const common = { work: { flops: 2 * B * side ** 2 * I * O * 9 }, allowed: 3e-5 };
   const floors = (name: string, direct: Floor) => (form: Form) => ({

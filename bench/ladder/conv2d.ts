@@ -3,6 +3,7 @@
 import { slide } from "../../engine/ops/convolution.js";
 import { empty } from "../../engine/tensor.js";
 import { type Case, filled, type Group, places } from "../case.js";
+import { conv3x3 } from "../conv3x3.js";
 import { rung, type Task } from "./rung.js";
 
 /** x: (B, I, side, side), w: (O, I, 3, 3). */
@@ -36,20 +37,7 @@ export function conv2dRungs(B: number, I: number, O: number, side: number): Case
       why: "The core of matmul with pixels as rows and taps by channels as depth: nothing is copied out. In software Winograd's transforms come before and after it where they pay (engine/ops/convolution.ts).",
       run: () => {
         const y = make();
-        const square = [side, side] as const;
-        slide(
-          {
-            large: square,
-            small: square,
-            largeChannels: I,
-            smallChannels: O,
-            batch: B,
-            kernel: [3, 3],
-            stride: [1, 1],
-            pad: [1, 1],
-          },
-          { x: x.t, w: w.t, y },
-        );
+        slide(conv3x3(B, I, O, side), { x: x.t, w: w.t, y });
         return y;
       },
     },

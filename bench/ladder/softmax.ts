@@ -34,7 +34,7 @@ export function softmaxRungs(R: number, C: number): Case[] {
     {
       ...task,
       name: "the engine's softmax",
-      why: "One exponential an element, vec4f, the sum before the last pass: a workgroup a row on a GPU (softmax.wgsl), a thread a row in software (softmax_rows.wgsl).",
+      why: "One exponential an element, vec4f: a workgroup a row on a GPU (softmax.wgsl), a row in the registers of a subgroup in software (softmax_lanes.wgsl).",
       run: () => op(x.t),
     },
   ];

@@ -7,7 +7,7 @@ import type { Engine, Job } from "./engine.js";
 import { open as openJax } from "./jax.js";
 import { open as openOrt } from "./ort.js";
 import { open as openOurs } from "./ours.js";
-import { type Hello, type Prepared, type Ran, type Request, runsBefore, sampleOf, type Task } from "./protocol.js";
+import { type Checked, type Hello, type Prepared, type Ran, type Request, runsBefore, sampleOf } from "./protocol.js";
 import { open as openTfjs } from "./tfjs.js";
 
 /** The WebGPU engines, by what the parent calls them. */
@@ -29,8 +29,8 @@ export async function serve(name: string): Promise<void> {
     answer(opened);
     return;
   }
-  const { engine, adapter, close } = opened;
-  answer({ name: engine.name, version: engine.version, adapter } satisfies Hello);
+  const { engine, close, ...where } = opened;
+  answer({ name: engine.name, version: engine.version, ...where } satisfies Hello);
   const session = new Session(engine);
   for await (const line of createInterface({ input: process.stdin })) {
     answer(await attempt(() => session.answer(JSON.parse(line) as Request)));
@@ -47,11 +47,11 @@ async function attempt<T extends object>(work: () => Promise<T>): Promise<T | { 
   }
 }
 
-async function open(name: string): Promise<{ engine: Engine; adapter: string; close: () => void }> {
+async function open(name: string): Promise<Pick<Hello, "adapter" | "kind"> & { engine: Engine; close: () => void }> {
   if (name === "ours") {
     const { engine, device } = await openOurs();
-    const adapter = `${describe(device.info)} (${device.kind})`;
-    return { engine, adapter, close: () => device.close() };
+    const { kind } = device;
+    return { engine, adapter: `${describe(device.info)} (${kind})`, kind, close: () => device.close() };
   }
   const adapter = await lendGpu();
   const openPeer = peers[name as keyof typeof peers];
@@ -61,28 +61,38 @@ async function open(name: string): Promise<{ engine: Engine; adapter: string; cl
 /** One task at a time. */
 class Session {
   private job: Job | undefined;
+  private runsBefore = 1;
+  /** Milliseconds of the last run. */
+  private ms = 0;
   private repeats = 1;
 
   constructor(private readonly engine: Engine) {}
 
   async answer(request: Request): Promise<object> {
-    if (request.do === "prepare") return this.prepare(request.task);
-    if (request.do === "run") return { ms: (await this.time(this.repeats)) / this.repeats } satisfies Ran;
-    this.job?.drop();
-    this.job = undefined;
-    return {};
+    switch (request.do) {
+      case "prepare":
+        this.job = await this.engine.prepare(request.task);
+        this.runsBefore = runsBefore(request.task);
+        this.ms = await this.time(1);
+        return { firstMs: this.ms } satisfies Prepared;
+      case "check":
+        return this.check();
+      case "run":
+        return { ms: (await this.time(this.repeats)) / this.repeats } satisfies Ran;
+      case "drop":
+        this.job?.drop();
+        this.job = undefined;
+        return {};
+    }
   }
 
   /** Runs until the result can be compared, and finds how many runs fill an answer. */
-  private async prepare(task: Task): Promise<Prepared> {
-    this.job = await this.engine.prepare(task);
-    const firstMs = await this.time(1);
-    let ms = firstMs;
-    for (let n = 1; n < runsBefore(task); n++) ms = await this.time(1);
-    const sample = sampleOf(await this.job.result());
-    if (ms < LONG) ms = await this.time(1);
-    this.repeats = Math.min(MOST, Math.max(1, Math.round(FILL / ms)));
-    return { firstMs, ms, sample };
+  private async check(): Promise<Checked> {
+    for (let n = 1; n < this.runsBefore; n++) this.ms = await this.time(1);
+    const sample = sampleOf(await this.job!.result());
+    if (this.ms < LONG) this.ms = await this.time(1);
+    this.repeats = Math.min(MOST, Math.max(1, Math.round(FILL / this.ms)));
+    return { ms: this.ms, sample };
   }
 
   /** Milliseconds of some runs one after the other, without a wait between them. */

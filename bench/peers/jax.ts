@@ -2,21 +2,9 @@
 
 import { loadPeer } from "./borrowed-gpu.js";
 import type { Engine, Job } from "./engine.js";
-import {
-  IR_FEATURES,
-  IR_SIDE,
-  type IrBlock,
-  input,
-  irBlocks,
-  irParameters,
-  NotThere,
-  oneHot,
-  SMALL_CLASSES,
-  smallConvs,
-  smallParameters,
-  weight,
-} from "./inputs.js";
-import { rates, type Task } from "./protocol.js";
+import { input, NotThere, oneHot, weight } from "./inputs.js";
+import { IR_SIDE, irMaps, irStepParameters, SMALL_CLASSES, smallConvs, smallParameters } from "./nets.js";
+import { type IrName, rates, type Task } from "./protocol.js";
 
 /** What is used of an array of jax-js. */
 interface Arr {
@@ -60,11 +48,12 @@ interface Jax {
 
 /** Of every normalisation. */
 const EPS = 1e-5;
-/** One pixel on each of the four sides. */
-const PAD = [
-  [1, 1],
-  [1, 1],
+/** So many pixels on each of the four sides. */
+const sides = (pad: number): number[][] => [
+  [pad, pad],
+  [pad, pad],
 ];
+const PAD = sides(1);
 
 export async function open(): Promise<Engine> {
   const { module: jax, version } = await loadPeer<Jax>("@jax-js/jax", "dist/index.cjs");
@@ -297,17 +286,15 @@ class Nets {
   }
 
   /** SGD with momentum. Running statistics of the normalisations are not kept: nothing in the step reads them. */
-  private irStep(net: "ir_18" | "ir_50", B: number, classes: number): Job {
-    const blocks = irBlocks(net);
-    const parameters = [...irParameters(blocks), ["head.weight", [classes, IR_FEATURES]], ["head.bias", [classes]]];
+  private irStep(net: IrName, B: number, classes: number): Job {
     const batch = [this.given("image", [B, 3, IR_SIDE, IR_SIDE]), this.hot(B, classes)] as const;
     const loss = (p: Tree, x: Arr, hot: Arr): Arr => {
-      const features = this.irFeatures(p, blocks, x);
+      const features = this.irFeatures(net, p, x);
       const logits = this.jax.numpy.matmul(features, p["head.weight"]!.transpose([1, 0])).add(p["head.bias"]!);
       return this.crossEntropy(logits, hot);
     };
     // v stays: SGD has one moment.
-    return this.training(parameters as [string, number[]][], batch, loss, (p, g, m, v, factors) => {
+    return this.training(irStepParameters(net, classes), batch, loss, (p, g, m, v, factors) => {
       for (const factor of factors) factor.dispose();
       const m1 = Object.fromEntries(Object.keys(p).map((k) => [k, m[k]!.mul(rates.momentum).add(g[k]!)]));
       const p1 = Object.fromEntries(Object.keys(p).map((k) => [k, p[k]!.sub(m1[k]!.ref.mul(rates.ir))]));
@@ -315,34 +302,27 @@ class Nets {
     });
   }
 
-  /** The net in training mode, block by block: (B, 3, 112, 112) to (B, 512). */
-  private irFeatures(p: Tree, blocks: readonly IrBlock[], x: Arr): Arr {
+  /** The net in training mode: (B, 3, 112, 112) to (B, 512). */
+  private irFeatures(net: IrName, p: Tree, x: Arr): Arr {
     const { lax, numpy: np } = this.jax;
-    const conv = (h: Arr, key: string, stride = 1, pad = PAD) =>
-      lax.conv(h, p[`${key}.weight`]!, [stride, stride], pad);
-    const channels = (a: Arr) => a.reshape([1, a.shape[0]!, 1, 1]);
-    const norm = (h: Arr, key: string) =>
-      this.normalised(h, [0, 2, 3])
-        .mul(channels(p[`${key}.weight`]!))
-        .add(channels(p[`${key}.bias`]!));
-    const prelu = (h: Arr, key: string) =>
-      np.maximum(h.ref, 0).add(np.minimum(h, 0).mul(channels(p[`${key}.weight`]!)));
-    const none = [
-      [0, 0],
-      [0, 0],
-    ];
-    let h = prelu(norm(conv(x, "input_layer.0"), "input_layer.1"), "input_layer.2");
-    for (const { key, inputs, outputs, stride } of blocks) {
-      const res = (n: number) => `${key}.res_layer.${n}`;
-      const short =
-        inputs === outputs
-          ? everyOther(h.ref, stride)
-          : norm(conv(h.ref, `${key}.shortcut_layer.0`, stride, none), `${key}.shortcut_layer.1`);
-      const inner = prelu(norm(conv(norm(h, res(0)), res(1)), res(2)), res(3));
-      h = norm(conv(inner, res(4), stride), res(5)).add(short);
-    }
-    h = norm(h, "output_layer.0").reshape([h.shape[0]!, -1]);
-    const features = np.matmul(h, p["output_layer.3.weight"]!.transpose([1, 0])).add(p["output_layer.3.bias"]!);
+    const channels = (key: string) => p[key]!.reshape([1, p[key]!.shape[0]!, 1, 1]);
+    const maps = irMaps<Arr>(
+      net,
+      {
+        conv: (h, key, stride = 1, pad = 1) => lax.conv(h, p[`${key}.weight`]!, [stride, stride], sides(pad)),
+        norm: (h, key) =>
+          this.normalised(h, [0, 2, 3])
+            .mul(channels(`${key}.weight`))
+            .add(channels(`${key}.bias`)),
+        prelu: (h, key) => np.maximum(h.ref, 0).add(np.minimum(h, 0).mul(channels(`${key}.weight`))),
+        thinned: everyOther,
+        add: (a, b) => a.add(b),
+        again: (h) => h.ref,
+      },
+      x,
+    );
+    const rows = maps.reshape([maps.shape[0]!, -1]);
+    const features = np.matmul(rows, p["output_layer.3.weight"]!.transpose([1, 0])).add(p["output_layer.3.bias"]!);
     return this.normalised(features, 0);
   }
 }

@@ -14,7 +14,7 @@ import { page, section } from "../page.js";
 import { type Head, markdownOf, shown } from "../table.js";
 import { peersFolder } from "./borrowed-gpu.js";
 import { serve } from "./child.js";
-import { errorOf, type Hello, isStep, type Prepared, type Ran } from "./protocol.js";
+import { type Checked, errorOf, type Hello, isStep, type Prepared, type Ran } from "./protocol.js";
 import {
   allowedError,
   msOf,
@@ -25,14 +25,15 @@ import {
   reasons,
   verdictOf,
 } from "./result.js";
-import { type Peer, peerNames, type RowPlan, rows, tiny } from "./rows.js";
-import { Failed, Worker } from "./worker.js";
+import { type Peer, peerNames, type RowPlan, rows, tiny, type Wanted } from "./rows.js";
+import { Failed, Late, Worker } from "./worker.js";
 
 const help = `npm run bench -- peers [options]
 
   --only a,b       rows whose name holds one of these: ${rows.map((r) => r.name).join("; ")}
   --engines a,b    some of ${peerNames.join(", ")}; default all
   --rounds N       samples of each engine; default 5, 3 where a round takes over 5 seconds, 1 where it takes over 20
+  --limit S        seconds for a run of one engine, 600 without it: one that takes longer is stopped, and listed so
   --tiny           the same rows at sizes of milliseconds: says that they run and agree, and nothing about speed
   --out FILE       .json, .md or .html; may be given more than once
 
@@ -46,7 +47,7 @@ function commandLine(args: string[]) {
   const flag = { type: "boolean", default: false } as const;
   try {
     const out = { type: "string", multiple: true } as const;
-    const options = { only: text, engines: text, rounds: text, tiny: flag, out, help: flag, child: text };
+    const options = { only: text, engines: text, rounds: text, limit: text, tiny: flag, out, help: flag, child: text };
     return parseArgs({ args, options }).values;
   } catch (error) {
     throw new UsageError(`${(error as Error).message}\n\n${help}`);
@@ -69,12 +70,18 @@ export async function peers(args: string[]): Promise<number> {
   }
   const plans = chosenRows(options);
   const engines = chosenEngines(options);
-  const count = options.rounds === undefined ? undefined : Number(options.rounds);
-  if (count !== undefined && !(Number.isInteger(count) && count > 0))
-    throw new UsageError(`--rounds ${options.rounds}: a whole number above 0 is expected.`);
+  const count = wholeNumber("rounds", options);
+  const limit = wholeNumber("limit", options) ?? LIMIT;
   const strange = options.out?.find((file) => ![".json", ".md", ".html"].includes(extname(file)));
   if (strange !== undefined) throw new UsageError(`--out ${strange}: the name must end in .json, .md or .html.`);
-  return compareAll(plans, engines, count, options.out ?? []);
+  return compareAll(plans, new Crew(engines, limit), count, options.out ?? []);
+}
+
+/** The value of an option that counts something. */
+function wholeNumber(name: "rounds" | "limit", { [name]: text }: Options): number | undefined {
+  const n = text === undefined ? undefined : Number(text);
+  if (n === undefined || (Number.isInteger(n) && n > 0)) return n;
+  throw new UsageError(`--${name} ${text}: a whole number above 0 is expected.`);
 }
 
 /** Of the real sizes, or of the tiny ones. */
@@ -98,21 +105,20 @@ function chosenEngines({ engines }: Options): readonly Peer[] {
 /** Row after row; what is there so far is in the files if something ends the run. */
 async function compareAll(
   plans: readonly RowPlan[],
-  engines: readonly Peer[],
+  crew: Crew,
   count: number | undefined,
   out: readonly string[],
 ): Promise<number> {
   if (!existsSync(join(peersFolder(), "node_modules"))) {
     console.log("The WebGPU peers are not installed. Once: npm ci --prefix bench/peers --ignore-scripts\n");
   }
-  const crew = new Crew(engines);
   const results: RowResult[] = [];
   try {
-    const adapter = (await crew.hello("ours")).adapter;
+    const { adapter, kind } = await crew.hello("ours");
     const head: Head = { adapter, date: new Date().toISOString().slice(0, 10), command: commandSeen() };
     console.log(`${head.adapter}\n${head.date}   ${head.command}\n\n${heading}`);
     for (const plan of plans) {
-      const result = await crew.compare(plan, count);
+      const result = await crew.compare(plan, kind && plan.wanted[kind], count);
       results.push(result);
       console.log(lineOf(result));
       for (const reason of reasons([result])) console.log(`    ${reason}`);
@@ -161,11 +167,14 @@ function lineOf(row: RowResult): string {
 /** Milliseconds of a step whose second update, which was run to check the first, counts as its time: another one says no more. */
 const LONG = 8000;
 
+/** Seconds for an answer unless the command line says otherwise. */
+const LIMIT = 600;
+
 /** An engine of a row that is ready to run. */
 interface Ready {
   engine: "ours" | Peer;
   worker: Worker;
-  prepared: Prepared;
+  prepared: Prepared & Checked;
   error: number;
 }
 
@@ -174,7 +183,10 @@ class Crew {
   private readonly workers = new Map<"ours" | Peer, { worker: Worker; hello: Hello }>();
   private readonly failed = new Map<"ours" | Peer, string>();
 
-  constructor(private readonly engines: readonly Peer[]) {}
+  constructor(
+    private readonly engines: readonly Peer[],
+    private readonly limit: number,
+  ) {}
 
   async hello(engine: "ours" | Peer): Promise<Hello> {
     return (await this.started(engine)).hello;
@@ -186,7 +198,7 @@ class Crew {
   }
 
   /** One row: everyone prepares, results are compared, then rounds in turn. */
-  async compare({ name, task, peers, wanted }: RowPlan, count: number | undefined): Promise<RowResult> {
+  async compare({ name, task, peers }: RowPlan, wanted: Wanted = {}, count?: number): Promise<RowResult> {
     const row: RowResult = { name, task, wanted, ours: { reason: "" }, peers: {} };
     const put = (engine: "ours" | Peer, outcome: Outcome) => {
       if (engine === "ours") row.ours = outcome;
@@ -205,16 +217,19 @@ class Crew {
 
   /** Has an engine make the row's inputs and run once; its result is compared with `ours`. */
   private async prepare(engine: "ours" | Peer, task: RowPlan["task"], ours?: Ready): Promise<Ready | Outcome> {
+    let checking = false;
     try {
       const { worker } = await this.started(engine);
-      const prepared = await worker.ask<Prepared>({ do: "prepare", task });
+      const first = await worker.ask<Prepared>({ do: "prepare", task });
+      checking = true;
+      const prepared = { ...first, ...(await worker.ask<Checked>({ do: "check" })) };
       const error = ours ? errorOf(task, prepared.sample, ours.prepared.sample) : 0;
       if (error <= allowedError(task)) return { engine, worker, prepared, error };
       await worker.ask({ do: "drop" });
       const allowed = allowedError(task).toExponential(0);
       return { reason: `its result is ${error.toExponential(1)} from ours, allowed ${allowed}`, wrong: true };
     } catch (error) {
-      return failure(error);
+      return failure(error, checking);
     }
   }
 
@@ -237,7 +252,7 @@ class Crew {
           samples.get(one)!.push((await one.worker.ask<Ran>({ do: "run" })).ms);
         } catch (error) {
           lost.add(one);
-          put(one.engine, failure(error));
+          put(one.engine, failure(error, true));
         }
       }
     }
@@ -254,7 +269,7 @@ class Crew {
     const before = this.failed.get(engine);
     if (before !== undefined) throw new Failed(before);
     try {
-      const fresh = await Worker.start(commandOf(engine));
+      const fresh = await Worker.start(commandOf(engine), this.limit);
       this.workers.set(engine, fresh);
       return fresh;
     } catch (error) {
@@ -268,10 +283,12 @@ class Crew {
   }
 }
 
-/** Only what a child said or how it ended is a reason; anything else is our own mistake. */
-function failure(error: unknown): Outcome {
-  if (error instanceof Failed) return { reason: error.message.split("\n")[0]! };
-  throw error;
+/** Only what a child said or how it ended is a reason; anything else is our own mistake. `compiled`: it had run before. */
+function failure(error: unknown, compiled: boolean): Outcome {
+  if (!(error instanceof Failed)) throw error;
+  if (!(error instanceof Late)) return { reason: error.message.split("\n")[0]! };
+  if (compiled) return { reason: `${error.message}, after a first run`, over: error.seconds };
+  return { reason: `${error.message} for the first run, compilation included` };
 }
 
 /** The command of a child. */

@@ -12,7 +12,8 @@ import { decoderGraph } from "../../models/onnx-vqgan.js";
 import { sinusoids } from "../../models/time_embedding.js";
 import { UNet } from "../../models/unet.js";
 import { VqGan } from "../../models/vqgan.js";
-import { IR_SIDE, input, NotThere, timeSteps, weight } from "./inputs.js";
+import { input, NotThere, timeSteps, weight } from "./inputs.js";
+import { IR_SIDE } from "./nets.js";
 import { unetGraph } from "./onnx-unet.js";
 import type { Task } from "./protocol.js";
 

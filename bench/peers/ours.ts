@@ -36,7 +36,8 @@ import { UNet } from "../../models/unet.js";
 import { VqGan } from "../../models/vqgan.js";
 import { peersFolder } from "./borrowed-gpu.js";
 import type { Engine, Job } from "./engine.js";
-import { filled, IR_FEATURES, IR_SIDE, input, labels, SMALL_CLASSES, smallConvs, timeSteps } from "./inputs.js";
+import { filled, input, labels, timeSteps } from "./inputs.js";
+import { IR_FEATURES, IR_SIDE, SMALL_CLASSES, smallConvs } from "./nets.js";
 import { rates, type Task } from "./protocol.js";
 
 /** Opens the best adapter there is, or the one that UIFACE_ADAPTER names. */

@@ -1,10 +1,11 @@
 // What parent and children say to each other, a line of JSON each: the parent asks, the child answers once.
 //
-//   parent   { do: "prepare", task }   { do: "run" }   { do: "drop" }          the end of its input ends the child
-//   child    Hello, once it can work; Prepared; Ran; {}; or { error } in the place of any of them
+//   parent   { do: "prepare", task }   { do: "check" }   { do: "run" }   { do: "drop" }     the end of its input ends the child
+//   child    Hello, once it can work; Prepared; Checked; Ran; {}; or { error } in the place of any of them
 //
 // pytorch.py speaks the same.
 
+import type { Device } from "../../engine/device.js";
 import { places } from "../case.js";
 
 /** One piece of work, the same for every engine. Inputs and weights are functions of their names (inputs.ts). */
@@ -37,7 +38,7 @@ export const runsBefore = (task: Task): number => (isStep(task) ? 2 : 1);
 export const isStep = (task: Task): boolean =>
   task.op === "smallStep" || task.op === "irStep" || (task.op === "unet" && task.steps);
 
-export type Request = { do: "prepare"; task: Task } | { do: "run" } | { do: "drop" };
+export type Request = { do: "prepare"; task: Task } | { do: "check" } | { do: "run" } | { do: "drop" };
 
 /** Once a child can work. */
 export interface Hello {
@@ -45,11 +46,17 @@ export interface Hello {
   version: string;
   /** What it runs on. */
   adapter: string;
+  /** Of the WebGPU adapter, said by ours. */
+  kind?: Device["kind"];
 }
 
 export interface Prepared {
-  /** Milliseconds of the first run, with everything that is compiled; of the last one before the rounds. */
+  /** Milliseconds of the first run, with everything that is compiled. */
   firstMs: number;
+}
+
+export interface Checked {
+  /** Milliseconds of the last run before the rounds. */
   ms: number;
   sample: Sample;
 }

@@ -128,7 +128,8 @@ def sample_of(result):
 
 class Session:
     def __init__(self):
-        self.run, self.repeats = None, 1
+        self.run = self.result = None
+        self.runs_before, self.ms, self.repeats = 1, 0, 1
 
     def time(self, runs):
         start = time.perf_counter()
@@ -136,22 +137,28 @@ class Session:
             self.run()
         return (time.perf_counter() - start) * 1000
 
+    def check(self):
+        for _ in range(1, self.runs_before):
+            self.ms = self.time(1)
+        sample = sample_of(self.result())
+        if self.ms < LONG:
+            self.ms = self.time(1)
+        self.repeats = min(MOST, max(1, round(FILL / self.ms)))
+        return {"ms": self.ms, "sample": sample}
+
     def answer(self, request):
-        if request["do"] == "drop":
-            self.run = None
-            return {}
+        if request["do"] == "prepare":
+            task = request["task"]
+            self.run, self.result = prepare(task)
+            self.runs_before = 2 if task["op"] in ("irStep", "smallStep") or task.get("steps") else 1
+            self.ms = self.time(1)
+            return {"firstMs": self.ms}
+        if request["do"] == "check":
+            return self.check()
         if request["do"] == "run":
             return {"ms": self.time(self.repeats) / self.repeats}
-        task = request["task"]
-        self.run, result = prepare(task)
-        first = ms = self.time(1)
-        if task["op"] in ("irStep", "smallStep") or task.get("steps"):
-            ms = self.time(1)
-        sample = sample_of(result())
-        if ms < LONG:
-            ms = self.time(1)
-        self.repeats = min(MOST, max(1, round(FILL / ms)))
-        return {"firstMs": first, "ms": ms, "sample": sample}
+        self.run = self.result = None
+        return {}
 
 
 def main():

@@ -5,8 +5,10 @@ import type { Cells, Column, Table } from "../table.js";
 import { isStep, type Task } from "./protocol.js";
 import { type Peer, peerNames, type Wanted } from "./rows.js";
 
-/** What an engine did in a row: times, or why there are none. */
-export type Outcome = { samples: number[]; firstMs: number; error: number } | { reason: string; wrong?: boolean };
+/** What an engine did in a row: times, or why there are none. One that was stopped in a run took `over` seconds at least. */
+export type Outcome =
+  | { samples: number[]; firstMs: number; error: number }
+  | { reason: string; wrong?: boolean; over?: number };
 
 export interface RowResult {
   name: string;
@@ -25,12 +27,16 @@ export function allowedError(task: Task): number {
 export const msOf = (outcome: Outcome | undefined): number | undefined =>
   outcome && "samples" in outcome ? quantile(outcome.samples, 0.5) : undefined;
 
-/** Theirs over ours, of the fastest WebGPU engine and of PyTorch. */
+/** Milliseconds that a run takes at least. */
+const leastOf = (outcome: Outcome | undefined): number | undefined =>
+  outcome && "over" in outcome && outcome.over ? 1000 * outcome.over : msOf(outcome);
+
+/** Theirs over ours, of the fastest WebGPU engine and of PyTorch; an engine that was stopped counts as if it had just ended. */
 export function ratiosOf({ ours, peers }: RowResult): Wanted {
   const own = msOf(ours);
   if (own === undefined) return {};
-  const times = peerNames.filter((p) => p !== "torch").flatMap((p) => msOf(peers[p]) ?? []);
-  const torch = msOf(peers.torch);
+  const times = peerNames.filter((p) => p !== "torch").flatMap((p) => leastOf(peers[p]) ?? []);
+  const torch = leastOf(peers.torch);
   return {
     ...(times.length && { webgpu: Math.min(...times) / own }),
     ...(torch !== undefined && { torch: torch / own }),
@@ -60,8 +66,11 @@ const columns: readonly Column[] = [
 ];
 
 /** What stands in a peer's column. */
-const cellOf = (outcome: Outcome | undefined) =>
-  outcome && ("samples" in outcome ? msOf(outcome) : outcome.wrong ? "wrong" : "not run");
+function cellOf(outcome: Outcome | undefined): number | string | undefined {
+  if (!outcome || "samples" in outcome) return msOf(outcome);
+  if (outcome.over) return `> ${outcome.over} s`;
+  return outcome.wrong ? "wrong" : "not run";
+}
 
 /** One row; a JSON file has these too, and the samples. */
 export function cellsOf(row: RowResult): Cells {
@@ -95,6 +104,7 @@ export const reasons = (rows: readonly RowResult[]): string[] =>
     (["ours", ...peerNames] as const).flatMap((engine) => {
       const outcome = engine === "ours" ? row.ours : row.peers[engine];
       if (!outcome || "samples" in outcome) return [];
-      return [`${row.name}, ${engine}: ${outcome.wrong ? "wrong" : "not run"}: ${outcome.reason}`];
+      const what = outcome.over ? "stopped" : outcome.wrong ? "wrong" : "not run";
+      return [`${row.name}, ${engine}: ${what}: ${outcome.reason}`];
     }),
   );

@@ -1,5 +1,6 @@
 // The rows of the comparison: what is run, who runs it, and how far ahead we want to be.
 
+import type { Device } from "../../engine/device.js";
 import type { Size, Task } from "./protocol.js";
 
 /** The engines by what the command line calls them, ours apart; `torch` is the one without WebGPU. */
@@ -11,25 +12,33 @@ export interface RowPlan {
   name: string;
   task: Task;
   peers: readonly Peer[];
-  /** Of milliseconds, theirs over ours: of the fastest WebGPU engine, of PyTorch. */
-  wanted: Wanted;
+  /** By adapter; of another one nothing is wanted. */
+  wanted: Goal;
 }
 
+/** Of milliseconds, theirs over ours: of the fastest WebGPU engine, of PyTorch. */
 export interface Wanted {
   webgpu?: number;
   torch?: number;
 }
+export type Goal = Partial<Record<Device["kind"], Wanted>>;
 
 const all: readonly Peer[] = peerNames;
-// On lavapipe. Ahead of the other WebGPU engines: convolutions and training steps, whose work Winograd's form saves; rows and
-// attention; a plain product, which has no form that saves work; a step of Adam, which is memory and nothing else.
-const CONV = { webgpu: 8 };
-const ROWS = { webgpu: 4 };
-const MATMUL = { webgpu: 5 };
-const ADAM = { webgpu: 2.5 };
+
+/** Ahead of the other WebGPU engines, and what else is wanted on lavapipe. */
+const ahead = (lavapipe: number, swiftshader = lavapipe, more: Wanted = {}): Goal => ({
+  lavapipe: { webgpu: lavapipe, ...more },
+  swiftshader: { webgpu: swiftshader },
+});
 /** Behind PyTorch, whose vector code an adapter that imitates a GPU on the same processor hardly passes: by so much at most. */
-const FORWARD = { torch: 1 / 2.5 };
-const STEP = { torch: 1 / 3.5 };
+const FORWARD: Wanted = { torch: 1 / 2.5 };
+const STEP: Wanted = { torch: 1 / 3.5 };
+// 3x3 convolutions and training steps, whose work Winograd's form saves; rows and attention; a plain product, which has no form
+// that saves work; a step of Adam, which is memory and nothing else.
+const CONV = ahead(8);
+const ROWS = ahead(4);
+const MATMUL = ahead(5, 2);
+const ADAM = ahead(2.5, 4);
 
 /** The shapes of the UNet (B8) and of the decoder (B1). */
 const conv = (B: number, I: number, side: number): RowPlan => ({
@@ -40,7 +49,7 @@ const conv = (B: number, I: number, side: number): RowPlan => ({
 });
 
 /** Latents of 32 x 32 x 3. */
-const unet = (B: number, peers: readonly Peer[], wanted: Wanted, steps = false): RowPlan => ({
+const unet = (B: number, peers: readonly Peer[], wanted: Goal, steps = false): RowPlan => ({
   name: `UNet ${steps ? "training step (Adam)" : "forward"} B${B}`,
   task: { op: "unet", size: "paper", B, steps },
   peers,
@@ -64,15 +73,15 @@ export const rows: readonly RowPlan[] = [
     wanted: ROWS,
   },
   { name: "Adam 10M", task: { op: "adam", n: 10_000_000 }, peers: ["jax", "tfjs", "torch"], wanted: ADAM },
-  unet(1, ["ort", "torch"], { webgpu: 12, ...FORWARD }),
-  unet(8, ["torch"], FORWARD),
+  unet(1, ["ort", "torch"], ahead(12, 25, FORWARD)),
+  unet(8, ["torch"], { lavapipe: FORWARD }),
   {
     name: "VQ-f4 decode 32x32",
     task: { op: "decode", size: "paper", side: 32 },
     peers: ["ort", "torch"],
-    wanted: { webgpu: 15, ...FORWARD },
+    wanted: ahead(15, 25, FORWARD),
   },
-  { name: "IR-50 forward B8", task: { op: "ir", net: "ir_50", B: 8 }, peers: ["torch"], wanted: FORWARD },
+  { name: "IR-50 forward B8", task: { op: "ir", net: "ir_50", B: 8 }, peers: ["torch"], wanted: { lavapipe: FORWARD } },
   {
     name: "small net training step (Adam) B16",
     task: { op: "smallStep", B: 16, side: 32 },
@@ -85,12 +94,12 @@ export const rows: readonly RowPlan[] = [
     peers: ["jax", "tfjs", "torch"],
     wanted: CONV,
   },
-  unet(4, ["torch"], STEP, true),
+  unet(4, ["torch"], { lavapipe: STEP }, true),
   {
     name: "IR-50 training step (ArcFace, SGD) B8",
     task: { op: "irStep", net: "ir_50", B: 8, classes: 10_572, head: "arcface" },
     peers: ["torch"],
-    wanted: STEP,
+    wanted: { lavapipe: STEP },
   },
 ];
 

@@ -2,21 +2,9 @@
 
 import { loadPeer } from "./borrowed-gpu.js";
 import type { Engine, Job } from "./engine.js";
-import {
-  IR_FEATURES,
-  IR_SIDE,
-  type IrBlock,
-  input,
-  irBlocks,
-  irParameters,
-  NotThere,
-  oneHot,
-  SMALL_CLASSES,
-  smallConvs,
-  smallParameters,
-  weight,
-} from "./inputs.js";
-import { rates, type Task } from "./protocol.js";
+import { input, NotThere, oneHot, weight } from "./inputs.js";
+import { IR_SIDE, irMaps, irStepParameters, SMALL_CLASSES, smallConvs, smallParameters } from "./nets.js";
+import { type IrName, rates, type Task } from "./protocol.js";
 
 /** What is used of a tensor of TensorFlow.js. */
 interface Ten {
@@ -251,39 +239,33 @@ class Nets {
   }
 
   /** SGD with momentum. Running statistics of the normalisations are not kept: nothing in the step reads them. */
-  private irStep(net: "ir_18" | "ir_50", B: number, classes: number): Job {
+  private irStep(net: IrName, B: number, classes: number): Job {
     const { tf } = this;
-    const blocks = irBlocks(net);
-    const p = this.variables([
-      ...irParameters(blocks),
-      ["head.weight", [classes, IR_FEATURES]],
-      ["head.bias", [classes]],
-    ]);
+    const p = this.variables(irStepParameters(net, classes));
     const batch = [this.image("image", [B, 3, IR_SIDE, IR_SIDE]), this.hot(B, classes)] as const;
-    const logits = (x: Ten) => tf.matMul(this.irFeatures(p, blocks, x), p["head.weight"]!).add(p["head.bias"]!);
+    const logits = (x: Ten) => tf.matMul(this.irFeatures(net, p, x), p["head.weight"]!).add(p["head.bias"]!);
     return this.training(p, batch, logits, tf.train.momentum(rates.ir, rates.momentum));
   }
 
-  /** The net in training mode, block by block: (B, 112, 112, 3) to (B, 512); the flat features in PyTorch's order. */
-  private irFeatures(p: Named, blocks: readonly IrBlock[], x: Ten): Ten {
+  /** The net in training mode: (B, 112, 112, 3) to (B, 512); the flat features in PyTorch's order. */
+  private irFeatures(net: IrName, p: Named, x: Ten): Ten {
     const { tf } = this;
-    const conv = (h: Ten, key: string, stride = 1, pad = 1) => tf.conv2d(h, p[`${key}.weight`]!, stride, pad);
-    const norm = (h: Ten, key: string) => {
-      const { mean, variance } = tf.moments(h, [0, 1, 2]);
-      return tf.batchNorm(h, mean, variance, p[`${key}.bias`], p[`${key}.weight`], EPS);
-    };
-    const prelu = (h: Ten, key: string) => tf.prelu(h, p[`${key}.weight`]!);
-    let h = prelu(norm(conv(x, "input_layer.0"), "input_layer.1"), "input_layer.2");
-    for (const { key, inputs, outputs, stride } of blocks) {
-      const res = (n: number) => `${key}.res_layer.${n}`;
-      const plain = stride === 1 ? h : tf.maxPool(h, 1, stride, "valid");
-      const short =
-        inputs === outputs ? plain : norm(conv(h, `${key}.shortcut_layer.0`, stride, 0), `${key}.shortcut_layer.1`);
-      const inner = prelu(norm(conv(norm(h, res(0)), res(1)), res(2)), res(3));
-      h = norm(conv(inner, res(4), stride), res(5)).add(short);
-    }
-    const flat = norm(h, "output_layer.0").transpose(FIRST);
-    const rows = flat.reshape([flat.shape[0]!, -1]);
+    const maps = irMaps<Ten>(
+      net,
+      {
+        conv: (h, key, stride = 1, pad = 1) => tf.conv2d(h, p[`${key}.weight`]!, stride, pad),
+        norm: (h, key) => {
+          const { mean, variance } = tf.moments(h, [0, 1, 2]);
+          return tf.batchNorm(h, mean, variance, p[`${key}.bias`], p[`${key}.weight`], EPS);
+        },
+        prelu: (h, key) => tf.prelu(h, p[`${key}.weight`]!),
+        thinned: (h, stride) => (stride === 1 ? h : tf.maxPool(h, 1, stride, "valid")),
+        add: (a, b) => a.add(b),
+        again: (h) => h,
+      },
+      x,
+    );
+    const rows = maps.transpose(FIRST).reshape([maps.shape[0]!, -1]);
     const y = tf.matMul(rows, p["output_layer.3.weight"]!).add(p["output_layer.3.bias"]!);
     const { mean, variance } = tf.moments(y, [0]); // its batchNorm has no gradient without a scale
     return y.sub(mean).div(variance.add(tf.scalar(EPS)).sqrt());

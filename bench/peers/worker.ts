@@ -4,13 +4,18 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Hello, Request } from "./protocol.js";
 
-/** Seconds for an answer. The longest seen: the first step of IR-18 in TensorFlow.js or jax-js, a minute or two. */
-const PATIENCE = 900;
 /** Characters of stderr that a reason shows at most. */
 const TAIL = 200;
 
 /** Why an engine has no number. */
 export class Failed extends Error {}
+
+/** It was stopped: no answer came in so many seconds. */
+export class Late extends Failed {
+  constructor(readonly seconds: number) {
+    super(`no answer in ${seconds} s`);
+  }
+}
 
 export class Worker {
   private readonly process: ChildProcessWithoutNullStreams;
@@ -19,7 +24,10 @@ export class Worker {
   /** Waits for the next line. */
   private take: ((answer: unknown) => void) | undefined;
 
-  private constructor([command, ...rest]: readonly string[]) {
+  private constructor(
+    [command, ...rest]: readonly string[],
+    private readonly limit: number,
+  ) {
     this.process = spawn(command!, rest, { stdio: "pipe" });
     this.process.stdin.on("error", () => {}); // a child that died is seen below
     this.process.stderr.on("data", (text) => {
@@ -37,9 +45,13 @@ export class Worker {
     });
   }
 
-  /** Starts the command, and waits until it says that it can work. */
-  static async start(line: readonly string[]): Promise<{ worker: Worker; hello: Hello }> {
-    const worker = new Worker(line);
+  /**
+   * Starts the command, and waits until it says that it can work.
+   *
+   * @param limit   seconds for an answer, then it is stopped
+   */
+  static async start(line: readonly string[], limit: number): Promise<{ worker: Worker; hello: Hello }> {
+    const worker = new Worker(line, limit);
     return { worker, hello: await worker.next<Hello>() };
   }
 
@@ -48,7 +60,7 @@ export class Worker {
     return this.ended === undefined;
   }
 
-  /** Asks and waits for the answer; throws Failed. */
+  /** Asks and waits for the answer; throws Failed, or Late. */
   ask<T>(request: Request): Promise<T> {
     this.process.stdin.write(`${JSON.stringify(request)}\n`);
     return this.next<T>();
@@ -65,17 +77,19 @@ export class Worker {
 
   private async next<T>(): Promise<T> {
     if (this.ended) throw new Failed(this.ended);
-    let late: NodeJS.Timeout | undefined;
+    const late = new Late(this.limit);
+    let timer: NodeJS.Timeout | undefined;
     const answer = await new Promise<unknown>((resolve) => {
       this.take = resolve;
-      late = setTimeout(() => {
-        this.ended = `no answer in ${PATIENCE} s`;
+      timer = setTimeout(() => {
+        this.ended = late.message;
         this.process.kill("SIGKILL");
-        resolve({ error: this.ended });
-      }, 1000 * PATIENCE);
+        resolve(late);
+      }, 1000 * this.limit);
     });
-    clearTimeout(late);
+    clearTimeout(timer);
     this.take = undefined;
+    if (answer === late) throw late;
     const { error } = answer as { error?: string };
     if (error !== undefined) throw new Failed(error);
     return answer as T;

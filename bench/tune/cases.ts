@@ -4,7 +4,7 @@
 import { correlate, type Form, slide, spread } from "../../engine/ops/convolution.js";
 import { crossEntropy } from "../../engine/ops/cross_entropy.js";
 import { gemm } from "../../engine/ops/gemm.js";
-import type { Conv, Gemm } from "../../engine/ops/gemm_plan.js";
+import type { Gemm } from "../../engine/ops/gemm_plan.js";
 import { groupNorm } from "../../engine/ops/group_norm.js";
 import { mse } from "../../engine/ops/loss.js";
 import { mean, sum } from "../../engine/ops/reduce.js";
@@ -14,6 +14,7 @@ import { Adam, clipGradNorm } from "../../engine/optim.js";
 import { backward } from "../../engine/tape.js";
 import { empty, emptyLike, type Shape, type Tensor, tensor } from "../../engine/tensor.js";
 import { filled, values } from "../case.js";
+import { conv3x3, operands } from "../conv3x3.js";
 
 export interface TuneCase {
   name: string;
@@ -48,25 +49,12 @@ type Pass = "slide" | "spread" | "correlate";
 function convolutions(size: Size, passes: readonly Pass[], form?: Form): TuneCase[] {
   return some(convs, size.quick).flatMap(({ I, O, side, of8 }) => {
     const B = Math.max(1, Math.round((of8 * size.batch) / 8));
-    const g: Conv = {
-      large: [side, side],
-      small: [side, side],
-      largeChannels: I,
-      smallChannels: O,
-      batch: B,
-      kernel: [3, 3],
-      stride: [1, 1],
-      pad: [1, 1],
-    };
-    const [x, w, dy] = [
-      filled([B, I, side, side], 1, "channels_last").t,
-      filled([O, I, 3, 3], 2, "channels_last").t,
-      filled([B, O, side, side], 3, "channels_last").t,
-    ];
+    const g = conv3x3(B, I, O, side);
+    const { x, w, dy } = operands(B, I, O, side);
     const run: Record<Pass, () => Tensor> = {
-      slide: () => made(dy, (y) => slide(g, { x, w, y }, form)),
-      spread: () => made(x, (y) => spread(g, { x: dy, w, y }, form)),
-      correlate: () => made(w, (dw) => correlate(g, { large: x, small: dy, dw }, form)),
+      slide: () => made(dy.t, (y) => slide(g, { x: x.t, w: w.t, y }, form)),
+      spread: () => made(x.t, (y) => spread(g, { x: dy.t, w: w.t, y }, form)),
+      correlate: () => made(w.t, (dw) => correlate(g, { large: x.t, small: dy.t, dw }, form)),
     };
     return passes.map((pass) => ({ name: `${pass} B${B} ${I}->${O} @${side}`, run: run[pass] }));
   });

@@ -80,17 +80,17 @@ function attendTo(sizes: Sizes, inputs: readonly Tensor[], places: Places, optio
   const holdsKeys = (i: number) => i === places.k[0] || i === places.v[0];
   return scope(() => {
     const xs = inputs.map((x, i) => (holdsKeys(i) && !tiled ? keysOf(x, sizes) : toLayout(x, "channels_last")));
-    const o = operandsIn(xs, places);
+    const within = (of: readonly Tensor[]) => operandsIn(of, places);
+    const o = within(xs);
     if (rows) return record(fromStrips(sizes, o, options, rows), { inputs }, refuse);
 
     const shapes = inputs.map((x) => x.shape);
     const found = tiled ? attend(sizes, o, scale) : { y: fromStrips(sizes, o, options) };
     return record(found.y, { inputs, saved: [...xs, ...Object.values(found)] }, (given, needs) => {
       const dy = toLayout(given, "channels_last");
-      const grads = xs.map(emptyLike);
-      const d = operandsIn(grads, places);
-      if ("lse" in found) attendBackward(sizes, { ...o, ...found, dy }, scale, d);
-      else stripGradients(sizes, o, dy, options, d);
+      const grads =
+        "lse" in found ? attendBackward(sizes, xs, within, { ...found, dy }, scale) : xs.map((x) => emptyLike(x));
+      if (!("lse" in found)) stripGradients(sizes, o, dy, options, within(grads));
       return grads.map((dx, i) => (needs[i] ? fitted(dx, shapes[i]!, "channels_last") : null));
     });
   });

@@ -11,7 +11,6 @@ import { ceil4, fitted } from "./fitted.js";
 import { gemm } from "./gemm.js";
 import type { Operand } from "./gemm_plan.js";
 import { unitsOf } from "./rows.js";
-import { copyBox, stridesOf } from "./strided.js";
 
 const blendLogits = kernel("attention_blend"); // source, s -> x (in place)
 
@@ -144,12 +143,6 @@ export function checkValues(op: string, { B, C, Lk }: Sizes, v: Tensor): void {
 /** Keys or values in channels_last, with zeros up to wideK. */
 export const keysOf = (x: Tensor, { wideK }: Sizes): Tensor =>
   fitted(x, [...x.shape.slice(0, 2), wideK], "channels_last");
-
-/** Copies channels of a packed tensor into one of their own. */
-export function copyChannels({ x, first }: Channels, to: Tensor): void {
-  const side = { tensor: x, first, strides: stridesOf(x.shape, x.layout) };
-  copyBox(to.shape, to.layout, side, { tensor: to, first: 0, strides: stridesOf(to.shape, to.layout) });
-}
 
 /** What is added to the logits of each key: 0, or for the zeros behind the last one so little that exp makes it 0. */
 export function maskOf({ Lk, wideK }: Sizes): Tensor | undefined {

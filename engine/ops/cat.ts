@@ -54,9 +54,20 @@ const isPair = (xs: readonly Tensor[]): boolean =>
 
 function catRows(a: Tensor, b: Tensor, shape: Shape): Tensor {
   const y = empty(shape, "f32", "channels_last");
-  const params = { n: y.size / 4, a_units: a.dim(1) / 4, b_units: b.dim(1) / 4 };
-  rows.run({ a, b, y }, params, perElement(y.size));
+  rows.run({ a, b, y }, unitsOf(a, b), perElement(y.size));
+  return recordPair(a, b, y);
+}
+
+const unitsOf = (a: Tensor, b: Tensor) => ({
+  n: (a.size + b.size) / 4,
+  a_units: a.dim(1) / 4,
+  b_units: b.dim(1) / 4,
+});
+
+/** Puts y on the tape as cat([a, b]), both and y channels_last. */
+export function recordPair(a: Tensor, b: Tensor, y: Tensor): Tensor {
   const shapes = [a.shape, b.shape];
+  const params = unitsOf(a, b);
   return record(y, { inputs: [a, b] }, (given) => {
     const dy = toLayout(given, "channels_last");
     const [da, db] = shapes.map((of) => empty(of, "f32", "channels_last")) as [Tensor, Tensor];

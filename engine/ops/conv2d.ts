@@ -72,15 +72,15 @@ export function conv2d(
     const [xShape, wShape] = [x.shape, w.shape];
 
     const inputs = [x, w, ...(bias ? [bias] : []), ...(plus ? [plus] : [])];
-    return record(y, { inputs, saved: [X, K] }, (dy, needs, take) => {
+    return record(y, { inputs, saved: [X, K] }, (dy, needs, take, place) => {
       const D = fitted(dy, wideY, "channels_last");
       const other = needs[0] && I % 4 === 0 ? take(0) : undefined;
       const passed = { x: D, w: K, plus: other && toLayout(other, "channels_last") };
       const dx = needs[0] ? cutFrom(wideX, xShape, (d) => spread(g, { ...passed, y: d }, form)) : null;
       if (!needs[1]) return [dx, null, ...(bias ? [needs[2] ? channelSums(D, O) : null] : []), ...(plus ? [dy] : [])];
-      const { dw, db } = withBias(wideW, "channels_last", D, Boolean(bias && needs[2]), [X], (d, sums) =>
-        correlate({ ...g, sums }, { large: X, small: D, dw: d }, form),
-      );
+      const fill = (dw: Tensor, sums: boolean) => correlate({ ...g, sums }, { large: X, small: D, dw }, form);
+      const home = [place(1), bias && place(2)] as const;
+      const { dw, db } = withBias(wideW, "channels_last", D, Boolean(bias && needs[2]), [X], fill, home);
       const grads = [
         dx,
         fitted(dw, wShape, layoutFor(wShape)),

@@ -6,12 +6,12 @@
 import { ShapeError } from "../errors.js";
 import { scope } from "../scope.js";
 import { record } from "../tape.js";
-import { type Shape, show, type Tensor } from "../tensor.js";
+import { layoutFor, type Shape, show, type Tensor } from "../tensor.js";
 import { type ConvOptions, checkConv, sides } from "./convolution.js";
 import { correlate, slide, spread } from "./convolution_parts.js";
 import { ceil4, cutFrom, fitted } from "./fitted.js";
 import type { Conv } from "./gemm_plan.js";
-import { channelSums } from "./weight_gradient.js";
+import { channelSums, withBias } from "./weight_gradient.js";
 
 /**
  * PyTorch's `conv_transpose2d` without output padding.
@@ -56,10 +56,12 @@ export function convTranspose2d(
     const y = cutFrom(wideY, shape, (y) => spread(g, { x: X, w: K, bias: widened, y }, form));
     const [xShape, wShape] = [x.shape, w.shape];
 
-    return record(y, { inputs: bias ? [x, w, bias] : [x, w], saved: [X, K] }, (dy, needs) => {
+    return record(y, { inputs: bias ? [x, w, bias] : [x, w], saved: [X, K] }, (dy, needs, _, place) => {
       const D = fitted(dy, wideY, "channels_last");
       const dx = needs[0] ? cutFrom(wideX, xShape, (d) => slide(g, { x: D, w: K, y: d }, form)) : null;
-      const dw = needs[1] ? cutFrom(wideW, wShape, (d) => correlate(g, { large: D, small: X, dw: d }, form)) : null;
+      const fill = (dw: Tensor) => correlate(g, { large: D, small: X, dw }, form);
+      const wide = needs[1] && withBias(wideW, "channels_last", D, false, [X], fill, [place(1), undefined]).dw;
+      const dw = wide ? fitted(wide, wShape, layoutFor(wShape)) : null;
       return bias ? [dx, dw, needs[2] ? channelSums(D, O) : null] : [dx, dw];
     });
   });

@@ -137,7 +137,7 @@ function withPlus({ plus, y }: Passed, run: () => void): void {
 
 function runBroadcast(planOf: typeof broadcast.planConv, g: Conv, { x, w, bias, y }: Passed): void {
   const plan = planOf({ ...g, bias: bias !== undefined }, lanes(), device().tuning.broadcast.conv);
-  convBroadcast.run({ x, w, bias: bias ?? w, y }, plan.params, plan); // a binding must be filled where BIAS is false too
+  convBroadcast.run({ x, w, bias: bias ?? w, y }, plan.params, plan); // a binding must be filled without a bias too
 }
 
 function runTiled(planOf: typeof tiled.planConv, g: Conv, { x, w, bias, plus, y }: Passed): void {

@@ -21,7 +21,7 @@ interface Tensors {
   a: Tensor;
   b: Tensor;
   bias?: Tensor | undefined;
-  /** Is added; lies as out does. */
+  /** Is added, or is what `gelu: "slope"` takes the slope at; lies as out does. */
   plus?: Tensor | undefined;
   out: Tensor;
 }
@@ -51,9 +51,11 @@ function inHalves(g: Sizes, tensors: Tensors): void {
   const rest = { ...g, [cut]: g[cut]! - half };
   const behind = (o: Operand, step: number | undefined) => ({ ...o, start: (o.start ?? 0) + half * (step ?? 0) });
   inHalves({ ...g, [cut]: half }, tensors);
-  if (cut === "batch") {
-    const [A, B, O] = [g.a, g.b, g.out].map((o) => behind(o, o.batchStride)) as [Operand, Operand, Operand];
-    inHalves({ ...rest, a: A, b: B, out: O }, tensors);
+  if (cut === "batch" || cut === "heads") {
+    const step = cut === "batch" ? "batchStride" : "headStride";
+    const [A, B, O] = [g.a, g.b, g.out].map((o) => behind(o, o[step])) as [Operand, Operand, Operand];
+    const biasStart = (g.biasStart ?? 0) + (cut === "heads" ? half * (g.biasStride ?? 0) : 0);
+    inHalves({ ...rest, a: A, b: B, out: O, biasStart }, tensors);
   } else if (cut === "rows") {
     inHalves({ ...rest, a: behind(g.a, g.a.ld), out: behind(g.out, g.out.ld) }, tensors);
   } else {
@@ -69,10 +71,11 @@ function inHalves(g: Sizes, tensors: Tensors): void {
 function cutOf(
   { rows, cols, batch = 1, heads = 1, a, b, out }: Sizes,
   whole: Tensor,
-): "batch" | "rows" | "depth" | undefined {
+): "batch" | "heads" | "rows" | "depth" | undefined {
   if (batch > 1) return "batch";
+  if (heads > 1) return "heads";
   if (a.contiguous && out.contiguous) return "rows";
-  const onlyThis = heads === 1 && whole.size === rows * cols;
+  const onlyThis = whole.size === rows * cols;
   return !a.contiguous && !b.contiguous && onlyThis ? "depth" : undefined;
 }
 
@@ -105,8 +108,8 @@ function reachesOf({ rows, cols, depth, batch = 1, heads = 1, a, b, out }: Sizes
 }
 
 function runGemm(g: Sizes, { a, b, bias, plus, out }: Tensors): void {
-  const sizes = { ...g, bias: bias !== undefined, plus: plus !== undefined };
-  const unused = b; // a binding must be filled even where the constant BIAS is false
+  const sizes = { ...g, bias: bias !== undefined, plus: plus !== undefined && g.gelu !== "slope" };
+  const unused = b; // a binding must be filled even where there is no bias
   const dev = device();
   if (dev.family === "broadcast") {
     const plan = planGemm(sizes, dev.subgroupSize === 4 ? 4 : 8, dev.tuning.broadcast.matmul);
@@ -116,19 +119,25 @@ function runGemm(g: Sizes, { a, b, bias, plus, out }: Tensors): void {
   }
   const plan = planTiled(sizes, dev.tuning.tiled.matmul);
   const operands = { p: a, q: b, bias: bias ?? unused, plus: plus ?? unused };
-  inSplits(plan.splits, out, (o) => tiled.run({ ...operands, o }, plan.params, plan));
+  const gelu = g.gelu === "behind" ? g.rows * g.cols : 0;
+  inSplits(plan.splits, out, (o) => tiled.run({ ...operands, o }, plan.params, plan), gelu);
 }
 
-/** Runs a tiled kernel into y; where its depth is split, into as many parts of y's size, which are then added. */
-export function inSplits(splits: number, y: Tensor, run: (into: Tensor) => void): void {
+/**
+ * Runs a tiled kernel into y; where its depth is split, into as many parts of y's size, which are then added.
+ *
+ * @param gelu   how many elements of y are the product; behind these goes their gelu
+ */
+export function inSplits(splits: number, y: Tensor, run: (into: Tensor) => void, gelu = 0): void {
   if (splits === 1) {
     run(y);
     return;
   }
   scope(() => {
-    const x = empty([splits, y.size]);
+    const n = gelu || y.size;
+    const x = empty([splits, n]);
     run(x);
-    const plan = planSum(y.size, splits);
+    const plan = planSum(n, splits, gelu > 0);
     sumSplits.run({ x, y }, plan.params, plan);
   });
 }

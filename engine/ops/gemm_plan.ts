@@ -41,10 +41,15 @@ export interface Gemm {
   alpha?: number;
   /** One value a column of the output (or a row, if rows are contiguous there). */
   bias?: boolean;
+  /** From a head's biases, or sums, to the next head's; 0 where all share them. */
+  biasStride?: number;
+  biasStart?: number;
   /** Tiled kernels alone: a tensor that lies as the output does is added. */
   plus?: boolean;
-  /** Tiled kernels alone: the sums of a over the depth follow behind the output (tiled_plan.ts#sumsAt). */
+  /** Tiled kernels alone: the sums of a over the depth follow behind the output (tiled_plan.ts#behind). */
   sums?: boolean;
+  /** Tiled kernels alone: gelu(out) follows behind the output; or out is multiplied by gelu'(plus), and plus not added. */
+  gelu?: "behind" | "slope" | undefined;
 }
 
 /** `swapped`: bind b as p and a as q. */
@@ -75,11 +80,12 @@ export function foldGroups(count: number): [number, number] {
  * The lanes take the rows of a unless these are too few to fill them; then the roles are swapped.
  */
 export function planGemm(g: Gemm, subgroup: SubgroupSize, settings: LaneSettings): GemmPlan {
-  const swapped = g.rows < 4 * subgroup && g.cols > g.rows;
+  const swapped = g.rows <= 4 * subgroup && g.cols > g.rows;
   const [n, m] = swapped ? [g.cols, g.rows] : [g.rows, g.cols];
   const [p, q] = swapped ? [g.b, g.a] : [g.a, g.b];
   const outM = g.out.contiguous !== swapped; // is m the contiguous dimension of the output?
-  const { rm, cn, ku } = tile([m, n, g.depth], p, q, subgroup, settings);
+  const rows = swapped ? Math.min(16, settings.rows) : settings.rows; // a pipeline of 16 rows is there already
+  const { rm, cn, ku } = tile([m, n, g.depth], p, q, subgroup, { ...settings, rows });
   const heads = g.heads ?? 1;
   const z = (g.batch ?? 1) * heads;
   if (z > maxGroups) throw new RangeError(`matmul: ${z} products at once; the grid holds ${maxGroups}.`);
@@ -96,7 +102,8 @@ export function planGemm(g: Gemm, subgroup: SubgroupSize, settings: LaneSettings
       P_K: p.contiguous,
       Q_K: q.contiguous,
       O_M: outM,
-      BIAS: g.bias ?? false,
+      SWAP: swaps(subgroup, rm),
+      WRITTEN_OUT: writtenOut(subgroup),
       ...loadWidths(p.contiguous, q.contiguous, ku),
     },
     params: {
@@ -108,13 +115,27 @@ export function planGemm(g: Gemm, subgroup: SubgroupSize, settings: LaneSettings
       ld_q: q.ld,
       ld_o: g.out.ld,
       alpha: g.alpha ?? 1,
-      start: [...operands.map((o) => o.start ?? 0), 0],
+      start: [...operands.map((o) => o.start ?? 0), g.biasStart ?? 0],
       batch_stride: [...operands.map((o) => o.batchStride ?? 0), 0],
-      head_stride: [...operands.map((o) => o.headStride ?? 0), 0],
+      head_stride: [...operands.map((o) => o.headStride ?? 0), g.biasStride ?? 0],
+      has_bias: Number(g.bias ?? false),
     },
     workgroups: [x, y, z],
   };
 }
+
+/**
+ * Whether sums are variables, and their stores written out. Arrays cost SwiftShader a fifth to a third of its speed; on lavapipe
+ * they are as fast, and a product of 32 rows is compiled in 0.5 s, not in 6 (2026-11-24): its compiler looks at every pair of
+ * blocks, and a load or store of a vec4f is 40 to 60 of them.
+ */
+const writtenOut = (subgroup: SubgroupSize): boolean => subgroup === 4;
+
+/**
+ * Whether rows reach the lanes of a quad by swaps, an instruction each, in the place of broadcasts, some ten: 0.8 of the time of a
+ * product on SwiftShader, 2026-11-24. 16 rows are a vec4f for each lane.
+ */
+const swaps = (subgroup: SubgroupSize, rm: number): boolean => subgroup === 4 && rm === 16;
 
 /** An operand with contiguous k is loaded KU wide; any other a vec4f along its own rows. */
 export function loadWidths(pK: boolean, qK: boolean, ku: number): Record<string, number | string> {
@@ -170,7 +191,8 @@ function convLaunch(g: Conv, transposed: boolean, subgroup: SubgroupSize, settin
       CN: cn,
       KU: ku,
       TRANSPOSED: transposed,
-      BIAS: g.bias ?? false,
+      WRITTEN_OUT: writtenOut(subgroup),
+      SWAP: swaps(subgroup, rm),
       X_VEC: `vec${ku}f`,
       W_VEC: `vec${wWidth}f`,
       W_WIDTH: wWidth,
@@ -184,6 +206,7 @@ function convLaunch(g: Conv, transposed: boolean, subgroup: SubgroupSize, settin
       B: g.batch,
       K: from.channels,
       M: to.channels,
+      has_bias: Number(g.bias ?? false),
     },
     workgroups: [x, y, remainders[0] * remainders[1]],
   };
@@ -194,22 +217,21 @@ function convLaunch(g: Conv, transposed: boolean, subgroup: SubgroupSize, settin
  * whose parts the caller adds.
  */
 export function planConvWeight(g: Conv, subgroup: SubgroupSize, settings: WeightSettings): Plan & { splits: number } {
-  // Direct weight gradient. Measured 2026-11-24, lavapipe, 3x3: batch 8, one pixel a turn
-  // in short rows (768 channels at 4x4: 24, not 28 ms); batch 32 at 64x64, taps side by side in the lanes, rows cut to the
-  // channels and split pixels, against a tap a workgroup: 10, not 125 ms (4 to 16 channels), 31, not 82 ms (16 to 16).
+  // Measured 2026-11-24, lavapipe, 3x3, batch 32 at 64x64: taps side by side in the lanes, rows cut to the channels and
+  // split pixels, against a tap a workgroup: 10, not 125 ms (4 to 16 channels), 31, not 82 ms (16 to 16).
   const rm = rowsOf(g.smallChannels, settings.rows);
   const cn = settings.columns;
-  const ku = g.small[1] < 8 ? 1 : settings.pixels;
+  const ku = settings.pixels;
   const columns = g.kernel[0] * g.kernel[1] * g.largeChannels;
   const groups = Math.ceil(g.smallChannels / rm) * Math.ceil(columns / (4 * cn * subgroup));
-  const rows = g.batch * g.small[0];
+  const pixels = g.batch * g.small[0] * g.small[1];
   const splits = Math.max(
     1,
-    Math.min(Math.ceil(settings.workgroups / groups), Math.floor((rows * g.small[1]) / settings.splitPixels), rows),
+    Math.min(Math.ceil(settings.workgroups / groups), Math.floor(pixels / settings.splitPixels)),
   );
   return {
     splits,
-    constants: { SG: subgroup, RM: rm, CN: cn, KU: ku },
+    constants: { SG: subgroup, RM: rm, CN: cn, KU: ku, SWAP: swaps(subgroup, rm) },
     params: {
       x_size: g.large,
       y_size: g.small,

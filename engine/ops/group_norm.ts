@@ -183,7 +183,7 @@ function inputGradient(norm: Norm, dy: Tensor, affine: Tensor, uv: Tensor): Tens
   return dx;
 }
 
-function weightGradients(
+export function weightGradients(
   norm: Norm,
   sums: Tensor,
   arrived: (name: "w" | "bias") => Tensor | undefined,

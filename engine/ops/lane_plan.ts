@@ -21,9 +21,9 @@ export function tile(
 }
 
 /**
- * Vec4f columns a thread and k's a turn where k is contiguous. On lavapipe 2 and 2 take 0.7 to 0.85 of the time of 1 and 4
- * (CPU time, matmul and convolution of 16 to 1000 channels, 2026-11-24), except where few rows are, where half of a workgroup
- * would have no work, or where columns are not `apart`. On SwiftShader they change nothing.
+ * Vec4f columns a thread and k's a turn where k is contiguous. On lavapipe 2 and 2 take 0.7 to 0.85 of the time of 1 and 4 with 32
+ * rows (CPU time, matmul and convolution of 32 to 1000 channels, 2026-11-24), except where half of a workgroup would have no
+ * work, or where columns are not `apart`. With 16 rows they are equal, and one pipeline is enough. On SwiftShader 2 and 4 take 0.91 to 0.93.
  */
 export function alongK(
   rm: number,
@@ -32,7 +32,7 @@ export function alongK(
   subgroup: SubgroupSize,
   { columns, depths, wideDepths }: LaneSettings,
 ): { cn: number; ku: number } {
-  const wide = columns === 2 && rm >= 16 && apart && fillsTwo(n, subgroup);
+  const wide = columns === 2 && rm === 32 && apart && fillsTwo(n, subgroup);
   return wide ? { cn: 2, ku: wideDepths } : { cn: 1, ku: depths };
 }
 

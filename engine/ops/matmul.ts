@@ -74,14 +74,14 @@ function product(a: Tensor, b: Tensor, bias: Tensor | undefined, transposeB: boo
   const B = matrix(b, batch, b.dim(-1));
   const y = multiply(A, false, B, !transposeB, alpha, shape, { bias });
 
-  return record(y, { inputs: bias ? [a, b, bias] : [a, b], saved: [A.x, B.x] }, (dy, needs, take) => {
+  return record(y, { inputs: bias ? [a, b, bias] : [a, b], saved: [A.x, B.x] }, (dy, needs, take, place) => {
     const D = matrix(dy, batch, N);
     const plus = needs[0] && (K | N) % 4 === 0 ? take(0) : undefined;
     const da = needs[0]
       ? multiply(D, false, B, transposeB, alpha, a.shape, { plus: plus && toLayout(plus, "plain") })
       : null;
     if (bias && needs[1] && (K | N) % 4 === 0) {
-      const { dw, db } = productGradients(D.x, A.x, needs[2]!);
+      const { dw, db } = productGradients(D.x, A.x, needs[2]!, [place(1), place(2)]);
       return [da, dw, db ?? null];
     }
     const [P, Q] = transposeB ? [D, A] : [A, D];

@@ -3,7 +3,8 @@
 //   y_i  = exp(x_i - max x) / sum_j exp(x_j - max x)
 //   dx_i = y_i (dy_i - sum_j dy_j y_j)            y alone is needed, so y alone is saved
 //
-// shaders/softmax.wgsl gives a row to a workgroup, softmax_rows.wgsl to a thread; rows.ts chooses.
+// shaders/softmax.wgsl gives a row to a workgroup, softmax_lanes.wgsl to a subgroup, softmax_rows.wgsl a long row to a thread;
+// rows.ts chooses.
 
 import { record } from "../tape.js";
 import { emptyLike, type Tensor } from "../tensor.js";

@@ -55,7 +55,9 @@ export function planGemm(g: Gemm, settings: TileSettings, choice: Choice = {}): 
       BIAS: g.bias ?? false,
       SPLIT: cut.splits > 1,
       PLUS: g.plus ?? false,
+      SLOPE: g.gelu === "slope",
       SUMS: g.sums ?? false,
+      GELU: g.gelu === "behind" && cut.splits === 1,
     },
     params: {
       M: g.cols,
@@ -66,10 +68,10 @@ export function planGemm(g: Gemm, settings: TileSettings, choice: Choice = {}): 
       ld_q: g.b.ld,
       ld_o: g.out.ld,
       alpha: g.alpha ?? 1,
-      ...partOf(g.rows * g.cols, g.rows, g.sums),
-      start: [...operands.map((o) => o.start ?? 0), 0],
+      ...partOf(g.rows * g.cols * (g.heads ?? 1), g.rows * (g.heads ?? 1), g.sums),
+      start: [...operands.map((o) => o.start ?? 0), g.biasStart ?? 0],
       batch_stride: [...operands.map((o) => o.batchStride ?? 0), 0],
-      head_stride: [...operands.map((o) => o.headStride ?? 0), 0],
+      head_stride: [...operands.map((o) => o.headStride ?? 0), g.biasStride ?? 0],
     },
     workgroups: cut.workgroups,
   };
@@ -121,17 +123,15 @@ export function planConvWeight(g: Conv, settings: TileSettings, choice: Choice =
   };
 }
 
-/** Where the sums for a bias begin behind a weight gradient of `n` elements: where a binding may. */
-export const sumsAt = (n: number): number => 64 * Math.ceil(n / 64);
+/** Where what a kernel writes behind its output of `n` elements begins: where a binding may. */
+export const behind = (n: number): number => 64 * Math.ceil(n / 64);
 
-const partOf = (n: number, sums: number, has = false) => ({ part: has ? sumsAt(n) + sums : n, sums: sumsAt(n) });
+const partOf = (n: number, sums: number, has = false) => ({ part: has ? behind(n) + sums : n, behind: behind(n) });
 
-/** The launch of `sum_splits` over an output of `n` elements. */
-export function planSum(
-  n: number,
-  splits: number,
-): { params: { n: number; splits: number }; workgroups: [number, number] } {
-  return { params: { n, splits }, workgroups: foldGroups(Math.ceil(n / 256)) };
+/** The launch of `sum_splits` over an output of `n` elements, with gelu(y) behind it if wanted. */
+export function planSum(n: number, splits: number, gelu = false) {
+  const params = { n, splits, behind: behind(n) };
+  return { params, workgroups: foldGroups(Math.ceil(n / 256)), constants: { GELU: gelu } };
 }
 
 const geometry = (g: Conv) => ({ kernel: g.kernel, stride: g.stride, pad: g.pad, B: g.batch });
@@ -149,8 +149,9 @@ function cutUp(
   const groupsOf = (t: Tile) => Math.ceil(n / t.TN) * Math.ceil(m / t.TM) * products;
   const depths = { TK: s.tk, KU: s.ku, BUFFERS: s.buffers === 2 ? 2 : 1 } as const;
   const large: Tile = { TN: s.tn, TM: s.tm, RN: s.rn, RM: s.rm, ...depths };
-  const tile =
-    choice.tile ?? (groupsOf(large) >= s.workgroups ? large : { ...side("N", n), ...side("M", m), ...depths });
+  const [TN, TM] = [side(n), side(m)];
+  const small: Tile = { TN, TM, RN: TN / 8, RM: TM / 8, ...depths };
+  const tile = choice.tile ?? (groupsOf(large) >= s.workgroups ? large : small);
   const wanted = Math.min(
     Math.floor(s.workgroups / groupsOf(tile)), // none where they fill half of the adapter: adding parts is a second dispatch
     Math.floor(depth / s.splitDepth), // below, a split costs more in writing and adding its part than it gains
@@ -168,7 +169,4 @@ function cutUp(
 }
 
 /** 64 outputs along one side of a tile, 8 a thread, or half of both where there are few: always 64 threads. */
-function side<S extends "N" | "M">(name: S, length: number): Record<`T${S}` | `R${S}`, number> {
-  const few = length <= 32;
-  return { [`T${name}`]: few ? 32 : 64, [`R${name}`]: few ? 4 : 8 } as Record<`T${S}` | `R${S}`, number>;
-}
+const side = (length: number): number => (length <= 32 ? 32 : 64);

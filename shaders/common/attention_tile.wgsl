@@ -1,4 +1,4 @@
-// attention_tile   the frame of the three attention_tiled kernels: who owns what, and a tile of two sequences in workgroup memory
+// attention_tile   the frame of the attention_tiled kernels: who owns what, and a tile of two sequences in workgroup memory
 //
 // Needs          const D, WORKGROUP, TILE: u32
 // Sequences      (B, C', L) channels_last, C' at least the channels of all heads: a packed tensor holds several side by side.

@@ -43,6 +43,13 @@ fn store_block(buffer: u32, lane: u32, i: u32, four: mat4x4f) {
   }
 }
 
+// A block of four lines, of which those that are not `ok` count 0; turned where memory has k contiguous.
+fn block_of(turned: bool, ok: vec4<bool>, a: vec4f, b: vec4f, c: vec4f, d: vec4f) -> mat4x4f {
+  let four = mat4x4f(select(vec4f(), a, ok.x), select(vec4f(), b, ok.y), select(vec4f(), c, ok.z), select(vec4f(), d, ok.w));
+  if (turned) { return transpose(four); }
+  return four;
+}
+
 // Where the four lines of a block of a matrix start, in vec4f's: four rows where k is contiguous, else four k's.
 fn block_lines(k_contiguous: bool, base: u32, row: u32, k: u32, rows: u32, ld: u32) -> vec4u {
   if (k_contiguous) { return (base + min(row + FOUR, vec4u(rows - 1u)) * ld + k) / 4u; }

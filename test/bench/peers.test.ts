@@ -6,14 +6,15 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as ort from "onnxruntime-web";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { input, irBlocks, irParameters } from "../../bench/peers/inputs.js";
+import { input } from "../../bench/peers/inputs.js";
 import { peers } from "../../bench/peers/main.js";
+import { irParameters } from "../../bench/peers/nets.js";
 import { graphOf } from "../../bench/peers/onnx-graphs.js";
 import { open } from "../../bench/peers/ours.js";
-import { errorOf, isStep, type Prepared, type Ran, sampleOf, type Task } from "../../bench/peers/protocol.js";
+import { type Checked, errorOf, isStep, type Ran, sampleOf, type Task } from "../../bench/peers/protocol.js";
 import { cellsOf, type Outcome, type RowResult, ratiosOf, reasons, verdictOf } from "../../bench/peers/result.js";
 import { rows, tiny } from "../../bench/peers/rows.js";
-import { Failed, Worker } from "../../bench/peers/worker.js";
+import { Failed, Late, Worker } from "../../bench/peers/worker.js";
 import { UsageError } from "../../engine/errors.js";
 import { writeOnnx } from "../../engine/io/onnx.js";
 import { backbones } from "../../models/iresnet.js";
@@ -83,6 +84,14 @@ describe("ratios", () => {
     expect(reasons([one])).toEqual(["conv, jax: not run: not installed", "conv, ort: wrong: is off"]);
   });
 
+  test("an engine that was stopped counts with the time that it had, and is shown so", () => {
+    const stopped: Outcome = { reason: "no answer in 9 s, after a first run", over: 9 };
+    const one = row({ peers: { jax: stopped, tfjs: took(20) } });
+    expect(cellsOf(one)).toMatchObject({ jax: "> 9 s", tfjs: 20, webgpu: 10 });
+    expect(cellsOf(row({ peers: { jax: stopped } }))).toMatchObject({ webgpu: 4500, verdict: "ok" });
+    expect(reasons([one])).toEqual(["conv, jax: stopped: no answer in 9 s, after a first run"]);
+  });
+
   test("a row without ours, or without a peer, is no success", () => {
     expect(verdictOf(row({ ours: { reason: "crashed" }, peers: { jax: took(1) } }))).toBe("not compared");
     expect(verdictOf(row({}))).toBe("not compared");
@@ -90,7 +99,7 @@ describe("ratios", () => {
 });
 
 describe("children", () => {
-  const child = (code: string) => Worker.start([process.execPath, "-e", code]);
+  const child = (code: string, limit = 60) => Worker.start([process.execPath, "-e", code], limit);
   const hello = `console.log("a library's own words"); console.log(JSON.stringify({ name: "x", version: "1", adapter: "a" }));`;
 
   test("answers are lines of JSON, whatever else is printed", async () => {
@@ -109,8 +118,14 @@ describe("children", () => {
     await expect(worker.ask({ do: "run" })).rejects.toThrow(Failed);
   });
 
+  test("one that gives no answer in its time is stopped", async () => {
+    const { worker } = await child(`${hello} process.stdin.resume();`, 1);
+    await expect(worker.ask({ do: "run" })).rejects.toThrow(new Late(1));
+    expect(worker.alive).toBe(false);
+  });
+
   test("one that cannot start has a reason", async () => {
-    await expect(Worker.start(["/no/such/program"])).rejects.toThrow(/could not be started/);
+    await expect(Worker.start(["/no/such/program"], 60)).rejects.toThrow(/could not be started/);
     await expect(child(`console.log('{"error":"tfjs is not installed"}')`)).rejects.toThrow("tfjs is not installed");
   });
 });
@@ -122,7 +137,7 @@ describe("what is compared", () => {
         .entries()
         .filter(([, p]) => p.kind === "trained");
       const own = trained.map(([key, { shape }]) => [key, [...shape]]);
-      expect(new Map(irParameters(irBlocks(net)))).toEqual(new Map(own as [string, number[]][]));
+      expect(new Map(irParameters(net))).toEqual(new Map(own as [string, number[]][]));
     }
   });
 
@@ -144,6 +159,7 @@ describe("what is compared", () => {
     [["--only", "nothing"], "no row"],
     [["--engines", "caffe"], "no such engine"],
     [["--rounds", "0"], "above 0"],
+    [["--limit", "soon"], "above 0"],
     [["--out", "peers.txt"], ".json, .md or .html"],
     [["--fast"], "--fast"],
   ])("%j is refused with the way out", async (args, words) => {
@@ -213,9 +229,10 @@ describe("engines at tiny sizes", () => {
   });
 
   test.skipIf(noPython)(`PyTorch's nets and steps agree with ours${noPython ? `: ${noPython}` : ""}`, async () => {
-    const { worker } = await Worker.start(["python3", "-uB", join(root, "bench/peers/pytorch.py")]);
+    const { worker } = await Worker.start(["python3", "-uB", join(root, "bench/peers/pytorch.py")], 60);
     for (const { name, task } of tiny.filter(({ task }) => ["unet", "decode", "smallStep"].includes(task.op))) {
-      const { sample } = await worker.ask<Prepared>({ do: "prepare", task });
+      await worker.ask({ do: "prepare", task });
+      const { sample } = await worker.ask<Checked>({ do: "check" });
       expect(errorOf(task, sample, sampleOf(await result(task))), name).toBeLessThan(isStep(task) ? 1e-2 : 1e-4);
     }
     await worker.end();

@@ -191,6 +191,31 @@ describe("expand: @registers", () => {
   ])("refuses %s below the marker", (_why, source) => {
     expect(() => lines(text("// @registers", source))).toThrow(/k\.wgsl:1: @registers needs/);
   });
+  it("names both levels of an array of arrays, and only the outer one where the constant says so", () => {
+    const both = (on: boolean) =>
+      lines(
+        text(
+          `const ON: bool = ${on};`,
+          "fn f() {",
+          "// @registers",
+          "// @registers ON",
+          "var c: array<array<f32, 2u>, 2u>;",
+          "// @unroll ON",
+          "for (var i = 0u; i < 2u; i++) { c[1u][i] = 0; }",
+          "}",
+        ),
+      ).filter((line) => /c_|for/.test(line));
+    const names = ["0_0", "0_1", "1_0", "1_1"].map((n) => `var c_${n}: f32;`);
+    expect(both(true)).toEqual([...names, "c_1_0 = 0;", "c_1_1 = 0;"]);
+    expect(both(false)).toEqual([
+      "var c_0: array<f32, 2u>;",
+      "var c_1: array<f32, 2u>;",
+      "for (var i = 0u; i < 2u; i++) { c_1[i] = 0; }",
+    ]);
+  });
+  it("refuses a condition that is no constant", () => {
+    expect(() => lines(text("// @registers ON", "var c: array<f32, 2>;"))).toThrow(/there is no constant ON/);
+  });
   it("refuses a size that is not known or zero", () => {
     expect(() => lines(text("// @registers", "var c: array<f32, N>;"))).toThrow(/size `N`/);
     expect(() => lines(text("// @registers", "var c: array<f32, 0>;"))).toThrow(/size `0`/);
@@ -210,6 +235,21 @@ describe("expand: spread", () => {
     expect(lines(source, { spread: "subgroupBroadcast" })[1]).toBe(
       "a = subgroupBroadcast(f(v, 2), 3u) + subgroupBroadcast(b[1], 0u);",
     );
+  });
+  it("writes a quad's swaps, and leaves them to other subgroups as they are", () => {
+    const swaps = ["1u", "SG - 2u", "3u", "0u"].map((by) => `a = subgroupShuffleXor(w[${by}], ${by}).x;`);
+    expect(lines(text("const SG: u32 = 4u;", ...swaps), { spread: "quadBroadcast" }).slice(1)).toEqual([
+      "a = quadSwapX(w[1u]).x;",
+      "a = quadSwapY(w[SG - 2u]).x;",
+      "a = quadSwapDiagonal(w[3u]).x;",
+      "a = (w[0u]).x;",
+    ]);
+    expect(lines(swaps[0]!, { spread: "subgroupBroadcast" })).toEqual([swaps[0]]);
+  });
+  it("writes one inside another", () => {
+    expect(lines("a = subgroupShuffle(subgroupShuffleXor(v, 1u), 2u);", { spread: "quadBroadcast" })).toEqual([
+      "a = quadBroadcast(quadSwapX(v), 2u);",
+    ]);
   });
   it("leaves a lane that only the GPU knows", () => {
     expect(lines("a = subgroupShuffle(v, lane ^ 1u);", { spread: "quadBroadcast" })).toEqual([

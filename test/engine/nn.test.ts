@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Device, openDevice } from "../../engine/device.js";
 import type { HostTensor } from "../../engine/io/host.js";
-import { BatchNorm, Conv2d, constant, GroupNorm, Linear, Module, Parameter } from "../../engine/nn.js";
+import { BatchNorm, Conv2d, constant, GroupNorm, joined, Linear, Module, Parameter } from "../../engine/nn.js";
+import { linear } from "../../engine/ops/linear.js";
+import { Adam, Ema } from "../../engine/optim.js";
 import { scope } from "../../engine/scope.js";
-import type { Tensor } from "../../engine/tensor.js";
+import { backward } from "../../engine/tape.js";
+import { type Tensor, tensor } from "../../engine/tensor.js";
 
 class Small extends Module {
   readonly bn: BatchNorm;
@@ -184,5 +187,92 @@ Give the file of this net, or build the net of this file. Nothing was loaded.`);
     expect(net.down[0]!.weight.hasValue).toBe(true);
     expect(net.bn.weight!.hasValue).toBe(false);
     net.dispose();
+  });
+});
+
+describe("joint", () => {
+  class Pair extends Module {
+    readonly a = new Linear(4, 3);
+    readonly between = new Linear(2, 2);
+    readonly b = new Linear(4, 5);
+    readonly #both = joined([this.a, this.b]);
+
+    forward(x: Tensor): Tensor {
+      return linear(x, this.#both.weight.value, this.#both.bias.value);
+    }
+  }
+  const names = ["a", "between", "b"].flatMap((layer) => [`${layer}.weight`, `${layer}.bias`]);
+  const values = async (tensors: Iterable<Tensor>) => Promise.all([...tensors].map(async (x) => [...(await x.read())]));
+  const x = () => tensor([1, 2, 3, 4, -1, 0, 1, 2], [2, 4]);
+  const dy = () => tensor([...Array(16).keys()], [2, 8]);
+  /** What joined layers must give: those of one layer of all rows. */
+  const whole = async (net: Pair) => {
+    const [a, b] = [net.a, net.b].map(({ weight, bias }) => [weight.value, bias!.value] as const);
+    const [w, bias] = await values([a![0], b![0], a![1], b![1]]).then(([wa, wb, ba, bb]) => [
+      wa!.concat(wb!),
+      ba!.concat(bb!),
+    ]);
+    const [W, B] = [tensor(w!, [8, 4]).requiresGrad(), tensor(bias!, [8]).requiresGrad()];
+    const y = await scope(async () => {
+      const y = linear(x(), W, B);
+      backward(y, dy());
+      return [...(await y.read())];
+    });
+    const [dW, dB] = (await values([W.grad!, B.grad!])) as [number[], number[]];
+    for (const t of [W.grad!, B.grad!, W, B]) t.dispose();
+    return { y, grads: [dW.slice(0, 12), dB.slice(0, 3), dW.slice(12), dB.slice(3)] };
+  };
+  const step = (net: Pair) =>
+    scope(async () => {
+      const y = net.forward(x());
+      backward(y, dy());
+      return [...(await y.read())];
+    });
+  const parts = (net: Pair) => [net.a, net.b].flatMap(({ weight, bias }) => [weight.value, bias!.value]);
+
+  test("why: layers that lie together are still layers: their names, values and gradients are as they were", async () => {
+    const before = dev.pool.liveBytes;
+    const [net, plain] = [new Pair().init(3), new Small()];
+    expect(net.entries().map(([name]) => name)).toEqual(names);
+    const want = await whole(net);
+    expect(await step(net)).toEqual(want.y);
+    expect(await values(parts(net).map((p) => p.grad!))).toEqual(want.grads);
+    await step(net);
+    const twice = want.grads.map((g) => g.map((v) => 2 * v));
+    expect(await values(parts(net).map((p) => p.grad!))).toEqual(twice);
+    net.dispose();
+    plain.dispose();
+    expect(dev.pool.liveBytes).toBe(before);
+  });
+
+  test("why: the optimiser, and averages in the weights' place, must not part them", async () => {
+    const net = new Pair().init(3);
+    const want = await whole(net);
+    await step(net);
+    const adam = new Adam(net.parameters());
+    expect(await values(parts(net).map((p) => p.grad!))).toEqual(want.grads);
+    const ema = new Ema(net.parameters());
+    expect([...ema.stateDict().keys()]).toEqual(names);
+    adam.step({ lr: 0.1 });
+    adam.zeroGrad();
+    const after = await whole(net);
+    expect(await step(net)).toEqual(after.y);
+    expect(await values(parts(net).map((p) => p.grad!))).toEqual(after.grads);
+    expect(after.y).not.toEqual(want.y);
+    ema.swap();
+    expect(await step(net)).toEqual(want.y);
+    ema.swap();
+    adam.zeroGrad();
+    expect((await adam.clipGradNorm(1).read())[0]).toBe(0); // what the last step left behind is old, in every part
+    for (const t of [ema, adam, net]) t.dispose();
+  });
+
+  test("why: a part that has no values yet has none, although it has its place", () => {
+    const before = dev.pool.liveBytes;
+    const net = new Pair();
+    net.a.weight.write(new Float32Array(12));
+    expect(() => net.forward(x())).toThrow("has no values yet");
+    net.dispose();
+    expect(dev.pool.liveBytes).toBe(before + 256); // x
   });
 });

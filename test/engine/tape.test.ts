@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type Device, openDevice } from "../../engine/device.js";
 import { keep, scope } from "../../engine/scope.js";
 import { kernel, perElement } from "../../engine/shader.js";
@@ -103,4 +103,25 @@ test("backward refuses a second pass, a missing dy and a y without a way back", 
   backward(y, tensor([1, 1], [2]));
   expect(() => backward(y, tensor([1, 1], [2]))).toThrow(/second time/);
   expect(() => backward(tensor([1], [1]))).toThrow(/wants a gradient/);
+});
+
+test("why: a gradient that its rule wrote where it will lie is not copied there, and one that follows is added", async () => {
+  const x = leaf([1, 2, 3]);
+  const places: boolean[] = [];
+  const straight = (): Tensor =>
+    record(x.detach(), { inputs: [x] }, (dy, _needs, _take, place) => {
+      const dx = place(0);
+      places.push(dx !== undefined);
+      const to = dx ?? emptyLike(dy);
+      kernel("add").run({ a: dy, b: dy, y: to }, { n: dy.size }, perElement(dy.size));
+      return [to];
+    });
+  const copy = vi.spyOn(dev.queue, "copy");
+  scope(() => backward(straight(), tensor([1, 10, 100], [3])));
+  const written = copy.mock.calls.filter(([, , to]) => to === x.grad!.storage.block.buffer);
+  copy.mockRestore();
+  expect(written).toHaveLength(dev.pool.guard ? 2 : 0); // of the guard: NaN, and a fence behind
+  scope(() => backward(straight(), tensor([1, 1, 1], [3])));
+  expect(places).toEqual([true, false]);
+  expect([...(await x.grad!.read())]).toEqual([4, 22, 202]);
 });

@@ -37,8 +37,8 @@ async function run(name: string, inputs: Record<string, Tensor>, out: string, n:
   } else {
     const parts = empty([plan.splits * n]);
     kernel(name).run({ ...inputs, [out]: parts }, plan.params, plan);
-    const { params, workgroups } = tiled.planSum(n, plan.splits);
-    kernel("sum_splits").run({ x: parts, y }, params, { workgroups });
+    const sum = tiled.planSum(n, plan.splits);
+    kernel("sum_splits").run({ x: parts, y }, sum.params, sum);
     parts.dispose();
   }
   const values = (await y.read()) as Float32Array;

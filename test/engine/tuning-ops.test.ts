@@ -2,6 +2,7 @@
 // the operations' own tests hold against float64. Sampled by a seed: each value at least once, beside others at random.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { conv3x3 } from "../../bench/conv3x3.js";
 import { type Device, type Family, openDevice } from "../../engine/device.js";
 import { correlate, leastWork, slide, spread } from "../../engine/ops/convolution.js";
 import { crossEntropy } from "../../engine/ops/cross_entropy.js";
@@ -124,12 +125,6 @@ async function product(
   return out.read();
 }
 
-function conv(batch: number, I: number, O: number, side: number): Conv {
-  const size = [side, side] as const;
-  const common = { batch, kernel: [3, 3], stride: [1, 1], pad: [1, 1] } as const;
-  return { large: size, small: size, largeChannels: I, smallChannels: O, ...common };
-}
-
 async function pass(name: "slide" | "spread" | "correlate", g: Conv): Promise<ArrayLike<number>> {
   const large = uniform([g.batch, g.largeChannels, ...g.large], "large", "channels_last");
   const small = uniform([g.batch, g.smallChannels, ...g.small], "small", "channels_last");
@@ -193,9 +188,9 @@ describe.each(["broadcast", "tiled"] as const)("%s kernels", (family) => {
     // Tiled kernels take seconds to compile in software, and share the code of their tiles with the products above.
     const some = (group: string) => coversOf(group).slice(0, forms ? 1 : undefined);
     await sameWith(family, together([some("conv"), some("conv_weight")]), async () => ({
-      forward: await pass("slide", conv(2, 4, 132, 9)),
-      "weight gradient": await pass("correlate", conv(1, 16, 132, 9)),
-      ...(family === "broadcast" && { "input gradient": await pass("spread", conv(2, 132, 4, 9)) }),
+      forward: await pass("slide", conv3x3(2, 4, 132, 9)),
+      "weight gradient": await pass("correlate", conv3x3(1, 16, 132, 9)),
+      ...(family === "broadcast" && { "input gradient": await pass("spread", conv3x3(2, 132, 4, 9)) }),
     }));
   });
 
@@ -213,7 +208,7 @@ test("splits of the tiled family: a long sum of few outputs", async () => {
 });
 
 test("Winograd's settings say which form is taken: the more a transform costs, the fewer", () => {
-  const g = conv(8, 192, 192, 16);
+  const g = conv3x3(8, 192, 192, 16);
   const form = (changes: Changes) => leastWork(g, "slide", 4, withSettings(portable, changes).broadcast);
   expect(form({})).toBe(4);
   expect(form({ "broadcast.winograd.moved": 45, "broadcast.winograd.gain": 0.5 })).toBe("direct");

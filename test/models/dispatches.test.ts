@@ -15,15 +15,16 @@ import { UNet } from "../../models/unet.js";
 
 vi.mock("../../engine/adapter.js", async () => (await import("../dry-device.js")).dryAdapters());
 
-/** The kernels of `work`, by name. */
-function counted(dev: Device, work: () => void): { all: number; kernels: Record<string, number> } {
+/** The kernels of `work`, by name, and its copies. */
+function counted(dev: Device, work: () => void): { all: number; copies: number; kernels: Record<string, number> } {
   const dispatch = vi.spyOn(dev.queue, "dispatch");
+  const copy = vi.spyOn(dev.queue, "copy");
   work();
   const kernels: Record<string, number> = {};
   for (const [label] of dispatch.mock.calls) kernels[label] = (kernels[label] ?? 0) + 1;
-  const all = dispatch.mock.calls.length;
-  dispatch.mockRestore();
-  return { all, kernels };
+  const [all, copies] = [dispatch, copy].map(({ mock }) => mock.calls.length) as [number, number];
+  for (const spy of [dispatch, copy]) spy.mockRestore();
+  return { all, copies, kernels };
 }
 
 test("why: a step of training and a forward pass of the full net", async () => {
@@ -32,23 +33,25 @@ test("why: a step of training and a forward pass of the full net", async () => {
   for (const [, p] of net.entries()) p.write(new Float32Array(sizeOf(p.shape)));
   const inputs = (B: number) => [randn([B, 3, 32, 32], random(0)), randn([B, 512], random(1))] as const;
 
+  const [x, context] = inputs(1);
   const forward = counted(dev, () => {
-    const [x, context] = inputs(1);
     noGrad(() => scope(() => net.forward(x, 5, context)));
   });
-  expect(forward.all, JSON.stringify(forward.kernels)).toBeLessThanOrEqual(570);
+  expect(forward.all, JSON.stringify(forward.kernels)).toBeLessThanOrEqual(448);
+  expect(forward.copies).toBeLessThanOrEqual(2);
 
   const adam = new Adam(net.parameters());
   const ema = new Ema(net.parameters());
+  const [noise, contexts] = inputs(64);
   const step = counted(dev, () => {
     scope(() => {
-      const [x, context] = inputs(64);
-      backward(mse(net.forward(x, 5, context, { rng: random(2) }), x));
+      backward(mse(net.forward(noise, 5, contexts, { rng: random(2) }), noise));
     });
     adam.step({ lr: 1e-4 });
     adam.zeroGrad();
     ema.update(0.999);
   });
-  expect(step.all, JSON.stringify(step.kernels)).toBeLessThanOrEqual(1560);
+  expect(step.all, JSON.stringify(step.kernels)).toBeLessThanOrEqual(1161);
+  expect(step.copies).toBeLessThanOrEqual(240);
   dev.close();
 });

@@ -153,7 +153,7 @@ test("why: a net that runs its blocks twice is for memory, and must not be anoth
 });
 
 test("why: a batch whose tensors are longer than a binding is run in parts, forwards and back", async () => {
-  const rows = 24;
+  const rows = 32;
   const [x, context] = [noise("long x", [rows, 3, 8, 8]), noise("long context", [rows, 16])];
   const step = () =>
     scope(async () => {
@@ -165,11 +165,13 @@ test("why: a batch whose tensors are longer than a binding is run in parts, forw
       return { dispatches: dev.queue.dispatches - before, eps: (await eps.read()) as Float32Array, grads };
     });
   const whole = await step();
-  const most = Math.max(...net.parameters().map((p) => 4 * p.size)); // weights are not cut
+  const bytes = new Map<unknown, number>(); // of weights that lie together: they are not cut
+  for (const p of net.parameters()) bytes.set(p.storage, (bytes.get(p.storage) ?? 0) + 4 * p.size);
+  const most = Math.max(...bytes.values());
   const limit = vi.spyOn(dev.gpu.limits, "maxStorageBufferBindingSize", "get").mockReturnValue(most);
   const parts = await step();
   limit.mockRestore();
-  expect(parts.dispatches).toBeGreaterThan(whole.dispatches + 50);
+  expect(parts.dispatches).toBeGreaterThan(whole.dispatches + 20);
   expect(relativeError(parts.eps, whole.eps)).toBeLessThan(1e-5);
   const sizes = whole.grads.map((g) => g.reduce((most, v) => Math.max(most, Math.abs(v)), 0));
   const floor = [...sizes].sort((a, b) => a - b)[sizes.length >> 1]! / 10; // some gradients are 0 by mathematics, and noise here

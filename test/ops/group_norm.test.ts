@@ -1,7 +1,9 @@
-import { add } from "../../engine/ops/binary.js";
+import { add, mul } from "../../engine/ops/binary.js";
 import { groupNorm } from "../../engine/ops/group_norm.js";
+import { groupNormPair } from "../../engine/ops/group_norm_pair.js";
 import { checkOp, type OpCase } from "../check-op.js";
 import { type Array64, map } from "../reference/array.js";
+import { cat } from "../reference/cat.js";
 import type { GroupNormArgs } from "../reference/group_norm.js";
 import * as reference from "../reference/group_norm.js";
 
@@ -52,6 +54,52 @@ checkOp<GroupNormArgs>(
   ({ x, w, b, modulation }, { groups, ...options }) => groupNorm(x!, groups, w!, b!, { ...options, modulation }),
   (inputs, args) => reference.groupNorm(inputs as Parts, args),
   cases,
+);
+
+// Both results count: the gradient of the joined tensor goes on through the norm's rule, or through its own.
+checkOp<{ groups: number; silu?: boolean; uses: "y" | "x" | "both" }>(
+  "group_norm_pair",
+  ({ a, b, w, bias }, { groups, silu, uses }) => {
+    const { x, y } = groupNormPair([a!, b!], groups, w!, bias!, { silu: silu ?? false });
+    return uses === "y" ? y : uses === "x" ? x : add(y, mul(x, x));
+  },
+  ({ a, b, w, bias }, { groups, silu, uses }) => {
+    const x = cat([a!, b!], 1);
+    const y = reference.groupNorm({ x, w: w!, b: bias! }, { groups, silu: silu ?? false });
+    return uses === "y" ? y : uses === "x" ? x : map(y, (v, i) => v + x.data[i]! ** 2);
+  },
+  [
+    {
+      why: "a group lies in both tensors",
+      inputs: { a: [2, 8, 3, 5], b: [2, 16, 3, 5], w: [24], bias: [24] },
+      args: { groups: 4, silu: true, uses: "both" },
+    },
+    {
+      why: "only the norm is used; the first tensor ends off a binding's start",
+      inputs: { a: [3, 4, 7], b: [3, 8, 7], w: [12], bias: [12] },
+      args: { groups: 3, uses: "y" },
+    },
+    {
+      why: "only the joined tensor is used",
+      inputs: { a: [1, 4, 6], b: [1, 4, 6], w: { shape: [8], grad: false }, bias: { shape: [8], grad: false } },
+      args: { groups: 2, uses: "x" },
+    },
+    {
+      why: "more channels a group than a workgroup has threads",
+      inputs: { a: [1, 136, 3], b: [1, 8, 3], w: [144], bias: [144] },
+      args: { groups: 1, silu: true, uses: "both" },
+    },
+    {
+      why: "groups of more elements than a workgroup takes",
+      inputs: { a: [1, 4, 65, 64], b: [1, 4, 65, 64], w: [8], bias: [8] },
+      args: { groups: 1, uses: "both" },
+    },
+    {
+      why: "channels that are no multiple of 4",
+      inputs: { a: [2, 6, 5], b: [2, 3, 5], w: [9], bias: [9] },
+      args: { groups: 3, uses: "both" },
+    },
+  ],
 );
 
 const turned: OpCase<GroupNormArgs>[] = [

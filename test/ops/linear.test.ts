@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
 import { openDevice } from "../../engine/device.js";
-import { linearChannels } from "../../engine/ops/linear.js";
-import { zeros } from "../../engine/tensor.js";
+import { cat } from "../../engine/ops/cat.js";
+import { linearChannels, linearEach } from "../../engine/ops/linear.js";
+import { type Tensor, zeros } from "../../engine/tensor.js";
 import { checkOp } from "../check-op.js";
 import { type Array64, map } from "../reference/array.js";
+import { cat as referenceCat, slice } from "../reference/cat.js";
 import * as reference from "../reference/linear.js";
 
 const add = (a: Array64, b: Array64): Array64 => map(a, (v, i) => v + b.data[i]!);
@@ -52,6 +54,60 @@ checkOp(
     { why: "6 channels", inputs: { x: [2, 6, 5], w: [6, 6], bias: [6] } },
   ],
 );
+
+const alike = (w: Tensor, bias: Tensor, count: number) => [{ w, bias, count }];
+
+checkOp(
+  "linear_each",
+  ({ x, w, bias }, heads: number) => cat(linearEach(x!, alike(w!, bias!, heads)), 0),
+  ({ x, w, bias }, heads) => reference.linearEach(x!, w!, bias!, heads),
+  [
+    {
+      why: "a matrix; a layer's part ends off a binding's start",
+      inputs: { x: [3, 24], w: [36, 8], bias: [36] },
+      args: 3,
+    },
+    { why: "... and on it", inputs: { x: [16, 8], w: [24, 4], bias: [24] }, args: 2 },
+    { why: "tokens", inputs: { x: [2, 16, 7], w: [48, 8, 1], bias: [48] }, args: 2 },
+    { why: "tiles past a layer's end", inputs: { x: [1, 24, 70], w: [144, 12, 1], bias: [144] }, args: 2 },
+    { why: "one layer, so deep that GPUs split it", inputs: { x: [5, 640], w: [8, 640], bias: [8] }, args: 1 },
+    {
+      why: "one layer of tokens, so many that GPUs split the weight gradient",
+      inputs: { x: [2, 4, 300], w: [8, 4], bias: [8] },
+      args: 1,
+    },
+  ],
+);
+
+checkOp(
+  "linear_each, two sizes, and a layer that nothing uses",
+  ({ x, w, bias, u, more }) => {
+    const groups = [...alike(w!, bias!, 2), ...alike(u!, more!, 1)];
+    const [a, , c] = linearEach(x!, groups);
+    const [, b] = linearEach(x!, groups);
+    return cat([a!, b!, c!], 1);
+  },
+  ({ x, w, bias, u, more }) => {
+    const two = reference.linearEach(slice(x!, 1, 0, 8), w!, bias!, 2);
+    const B = x!.shape[0]!;
+    const one = reference.linearEach(slice(x!, 1, 8, 20), u!, more!, 1);
+    return referenceCat([slice(two, 0, 0, B), slice(two, 0, B, 2 * B), one], 1);
+  },
+  [{ why: "tokens", inputs: { x: [2, 20, 5], w: [16, 4, 1], bias: [16], u: [12, 12, 1], more: [12] } }],
+);
+
+test("why: a slice of channels that no vec4 fits would read another layer's", async () => {
+  const dev = await openDevice();
+  try {
+    const each = (x: number[], w: number[], bias: number) => () =>
+      linearEach(zeros(x), alike(zeros(w), zeros([bias]), 2));
+    expect(each([2, 12], [8, 6], 8)).toThrow("multiples of 4");
+    expect(each([2, 16], [8, 8], 4)).toThrow("bias (4) are no 2 layers");
+    expect(each([2, 20], [8, 8], 8)).toThrow("the layers take 16 channels, but x is (2, 20)");
+  } finally {
+    dev.close();
+  }
+});
 
 test("a weight of other channels is refused with both shapes", async () => {
   const dev = await openDevice();

@@ -10,6 +10,8 @@ checkOp<number | undefined>(
     { why: "one row shorter than a workgroup", inputs: { x: [1, 7] } },
     { why: "a row one longer than a workgroup", inputs: { x: [3, 257] } },
     { why: "a row of vec4's longer than a workgroup", inputs: { x: [2, 1028] } },
+    { why: "rows that fill the registers of a subgroup, or half of them", inputs: { x: [3, 256] } },
+    { why: "one vec4 more than a lane's register each, in more rows than a subgroup takes", inputs: { x: [37, 68] } },
     { why: "a column alone gives 1", inputs: { x: [5, 1] } },
     { why: "logits of 10,000 do not overflow", inputs: { x: [4, 33] }, range: [-1e4, 1e4] },
     { why: "equal logits give 1/C", inputs: { x: [2, 64] }, range: [5, 5] },

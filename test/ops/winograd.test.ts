@@ -1,4 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
+import { conv3x3 } from "../../bench/conv3x3.js";
 import { type Device, openDevice } from "../../engine/device.js";
 import { convTranspose2d } from "../../engine/ops/conv_transpose2d.js";
 import { conv2d } from "../../engine/ops/conv2d.js";
@@ -149,18 +150,7 @@ test("a precision that does not exist is refused before a device is made", async
 });
 
 test("the form follows from family, precision and sizes", async () => {
-  const conv = (B: number, I: number, O: number, side: number, more: Partial<Conv> = {}): Conv => ({
-    large: [side, side],
-    small: [side, side],
-    largeChannels: I,
-    smallChannels: O,
-    batch: B,
-    kernel: [3, 3],
-    stride: [1, 1],
-    pad: [1, 1],
-    ...more,
-  });
-  const large = conv(8, 192, 192, 16);
+  const large = conv3x3(8, 192, 192, 16);
   const forms = (g: Conv) => (["slide", "spread", "correlate"] as const).map((pass) => formOf(g, pass));
   const direct = ["direct", "direct", "direct"];
 
@@ -175,12 +165,12 @@ test("the form follows from family, precision and sizes", async () => {
   if (dev.subgroupSize !== 4 && dev.subgroupSize !== 8) return;
   dev.family = "broadcast";
   expect(forms(large)).toEqual([4, 4, 4]);
-  expect(forms(conv(8, 192, 192, 16, { small: [8, 8], stride: [2, 2] })), "a stride").toEqual(direct);
-  expect(forms(conv(8, 192, 192, 16, { kernel: [1, 1], pad: [0, 0] })), "another kernel").toEqual(direct);
+  expect(forms({ ...large, small: [8, 8], stride: [2, 2] }), "a stride").toEqual(direct);
+  expect(forms({ ...large, kernel: [1, 1], pad: [0, 0] }), "another kernel").toEqual(direct);
   if (dev.subgroupSize === 8)
-    expect(forms(conv(32, 4, 16, 64)), "channels so few that the transforms cost more").toEqual(direct);
-  expect(forms(conv(1, 768, 768, 4)), "tiles so few that the weights' transform costs more").toEqual(direct);
-  const resting = noGrad(() => formOf(conv(1, 768, 768, 4), "slide"));
+    expect(forms(conv3x3(32, 4, 16, 64)), "channels so few that the transforms cost more").toEqual(direct);
+  expect(forms(conv3x3(1, 768, 768, 4)), "tiles so few that the weights' transform costs more").toEqual(direct);
+  const resting = noGrad(() => formOf(conv3x3(1, 768, 768, 4), "slide"));
   if (dev.subgroupSize === 8) expect(resting, "but not for weights that rest").toBe(2);
   vi.spyOn(dev.gpu.limits, "maxStorageBufferBindingSize", "get").mockReturnValue(4 * 25 * 192 ** 2);
   expect(forms(large), "F(4)'s weights are too long to bind").toEqual([2, 2, 2]);
