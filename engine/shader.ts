@@ -173,6 +173,7 @@ export class Kernel {
       made = new Map();
       this.pipelines.set(dev, made);
     }
+    // worthSizes says the same of the kind; asked here first, because a list of sizes for every run is dear
     const sizes = dev.kind === "swiftshader" ? this.readSizes(dev, tensors, made.size) : noSizes;
     let key = "";
     for (const name in constants) key += `${name} ${constants[name]} `;
